@@ -1,0 +1,73 @@
+"""Fast transforms: Walsh-Hadamard and what stands on it, for NumPy and device arrays.
+
+Names are loaded when first used: ``import fasttx`` itself imports neither NumPy nor Numba.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from . import boolean, jit, testing
+    from ._threads import threads
+    from .transforms.convolve import xor_convolve
+    from .transforms.fwht import fwht, fwht2, fwhtn, ifwht, ifwht2, ifwhtn
+    from .transforms.hadamard import hadamard, next_hadamard_len
+    from .transforms.orders import hadamard_permutation
+    from .transforms.subsets import mobius, zeta
+    from .transforms.warm import warmup
+
+_HOME = {
+    "fwht": "transforms.fwht",
+    "fwht2": "transforms.fwht",
+    "fwhtn": "transforms.fwht",
+    "ifwht": "transforms.fwht",
+    "ifwht2": "transforms.fwht",
+    "ifwhtn": "transforms.fwht",
+    "hadamard": "transforms.hadamard",
+    "next_hadamard_len": "transforms.hadamard",
+    "hadamard_permutation": "transforms.orders",
+    "xor_convolve": "transforms.convolve",
+    "mobius": "transforms.subsets",
+    "zeta": "transforms.subsets",
+    "threads": "_threads",
+    "warmup": "transforms.warm",
+}
+_MODULES = ("boolean", "jit", "testing")
+
+__all__ = [
+    "__version__",
+    "boolean",
+    "fwht",
+    "fwht2",
+    "fwhtn",
+    "hadamard",
+    "hadamard_permutation",
+    "ifwht",
+    "ifwht2",
+    "ifwhtn",
+    "jit",
+    "mobius",
+    "next_hadamard_len",
+    "testing",
+    "threads",
+    "warmup",
+    "xor_convolve",
+    "zeta",
+]
+
+
+def __getattr__(name: str):
+    if name in _HOME:
+        value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

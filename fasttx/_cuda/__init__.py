@@ -1,0 +1,243 @@
+"""The loops of `_cpu` for arrays on a GPU, and what these arrays are asked for.
+
+Files and functions have the names that they have in `_cpu`. Importing this package imports neither
+Numba nor an array library; the modules in it need ``numba.cuda``.
+"""
+
+import contextlib
+import functools
+import importlib.util
+import math
+import sys
+from typing import Any
+
+_INSTALL = "pip install 'fasttx[cuda]'"
+
+
+def status() -> str:
+    """Whether transforms can run on a device here, in one line, and what is missing if not."""
+    try:
+        from numba import cuda
+    except ImportError as error:
+        return f"not available: {error}; {_INSTALL}"
+    if _simulated():
+        return "simulator (NUMBA_ENABLE_CUDASIM is set)"
+    if cuda.is_available():
+        device = cuda.get_current_device()
+        name = device.name.decode() if isinstance(device.name, bytes) else device.name
+        return f"{name}, compute capability {'.'.join(map(str, device.compute_capability))}"
+    if importlib.util.find_spec("numba_cuda") is None:
+        return f"not available: numba-cuda is not installed; {_INSTALL}"
+    reason = str(cuda.cuda_error() or "no device, or no NVVM to compile with").split()
+    return f"no CUDA driver was found: {' '.join(reason)}"
+
+
+@functools.cache
+def require() -> Any:
+    """Return the module ``numba.cuda`` when kernels can run.
+
+    Raises
+    ------
+    ImportError
+        If numba-cuda is not installed; the message says how to install it.
+    RuntimeError
+        If it is, and found no driver or no device.
+    """
+    with contextlib.suppress(ImportError):
+        from numba import cuda
+
+        if _simulated() or cuda.is_available():
+            return cuda
+    if importlib.util.find_spec("numba_cuda") is None:
+        raise ImportError(f"device arrays need numba-cuda, which is not installed: {_INSTALL}")
+    raise RuntimeError(f"device arrays need a CUDA driver and a device: {status()}")
+
+
+def _simulated() -> bool:
+    from numba import config
+
+    return bool(config.ENABLE_CUDASIM)
+
+
+class NumbaArray:
+    """What a transform asks of a device array; here one of Numba's, real or simulated.
+
+    Attributes
+    ----------
+    array : device array
+        The caller's own object.
+    shape : tuple of int
+    dtype : str
+        Name of the dtype in NumPy's words.
+    contiguous : bool
+        Whether elements follow each other in memory in C order.
+    """
+
+    library = "a Numba device array"
+
+    def __init__(self, array):
+        self.array = array
+        self.shape = tuple(array.shape)
+        self.dtype = array.dtype.name
+        self.contiguous = array.is_c_contiguous()
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    def compact(self):
+        """Return the same elements in C order, copied on the device."""
+        raise NotImplementedError(
+            f"x is {self.library} with strides {tuple(self.array.strides)}; accepted on a device "
+            "now are C-contiguous arrays, and strided ones of CuPy and torch, which can copy them"
+        )
+
+    def empty(self, shape):
+        """Return a new array of this kind, dtype and device."""
+        cuda = require()
+        return type(self)(cuda.device_array(shape, self.array.dtype, stream=self.array.stream))
+
+    def flat(self):
+        """Return the elements of a contiguous array as a 1-D kernel argument, without a copy."""
+        return self.array.reshape(self.size)
+
+    def context(self):
+        """Return a context manager that makes the array's device current."""
+        if _simulated():
+            return contextlib.nullcontext()
+        return require().gpus[self.array.gpu_data.context.device.id]
+
+    def stream(self):
+        """Return the stream to launch on, as Numba takes it."""
+        return self.array.stream
+
+    def replace(self, result):
+        """Make `result` the elements of this array, if it is another one; return the caller's."""
+        if result is not self:
+            self._assign(result.array)
+        return self.array
+
+
+class _Foreign(NumbaArray):
+    """Common to libraries whose arrays Numba sees through ``__cuda_array_interface__``."""
+
+    def flat(self):
+        # sync=False: the kernel runs on the stream that the array is used on, so it waits anyway.
+        return require().as_cuda_array(self._detached().reshape(self.size), sync=False)
+
+    def _detached(self):
+        return self.array
+
+    @contextlib.contextmanager
+    def context(self):
+        # Both libraries have to agree on the device: each keeps its own idea of the current one.
+        index, guard = self._device()
+        with guard, require().gpus[index]:
+            yield
+
+    def stream(self):
+        pointer = self._stream_pointer()
+        return _external_stream(self._device()[0], pointer) if pointer else 0
+
+
+class CupyArray(_Foreign):
+    """A ``cupy.ndarray``."""
+
+    library = "a CuPy array"
+
+    def __init__(self, array):
+        self.array = array
+        self.shape = tuple(array.shape)
+        self.dtype = array.dtype.name
+        self.contiguous = array.flags.c_contiguous
+
+    def compact(self):
+        return CupyArray(sys.modules["cupy"].ascontiguousarray(self.array))
+
+    def empty(self, shape):
+        return CupyArray(sys.modules["cupy"].empty(shape, self.array.dtype))
+
+    def _assign(self, values):
+        self.array[...] = values
+
+    def _device(self):
+        return self.array.device.id, self.array.device
+
+    def _stream_pointer(self):
+        return sys.modules["cupy"].cuda.get_current_stream().ptr
+
+
+class TorchArray(_Foreign):
+    """A dense ``torch.Tensor`` on a CUDA device."""
+
+    library = "a torch tensor"
+
+    def __init__(self, array):
+        torch = sys.modules["torch"]
+        if array.layout is not torch.strided:
+            raise TypeError(f"x has layout {array.layout}; accepted are dense torch tensors")
+        if array.requires_grad and torch.is_grad_enabled():
+            raise NotImplementedError(
+                "x requires a gradient, which is not propagated on a device now; "
+                "pass x.detach(), or call under torch.no_grad()"
+            )
+        self.array = array
+        self.shape = tuple(array.shape)
+        self.dtype = str(array.dtype).removeprefix("torch.")
+        # A lazily negated view (the imaginary part of a conjugate) has other values in memory.
+        self.contiguous = array.is_contiguous() and not array.is_neg()
+
+    def compact(self):
+        return TorchArray(self.array.resolve_neg().contiguous())
+
+    def empty(self, shape):
+        like = self.array
+        return TorchArray(sys.modules["torch"].empty(shape, dtype=like.dtype, device=like.device))
+
+    def replace(self, result):
+        # Autograd saves tensors for later and must know of writes that it did not do itself.
+        sys.modules["torch"].autograd.graph.increment_version(self.array)
+        return super().replace(result)
+
+    def _assign(self, values):
+        self.array.copy_(values)
+
+    def _detached(self):
+        return self.array.detach()
+
+    def _device(self):
+        index = self.array.device.index
+        return index, sys.modules["torch"].cuda.device(index)
+
+    def _stream_pointer(self):
+        return sys.modules["torch"].cuda.current_stream().cuda_stream
+
+
+@functools.lru_cache(maxsize=64)
+def _external_stream(device, pointer):
+    # Numba's cache of launch configurations asks for the same object each time.
+    return require().external_stream(pointer)
+
+
+def wrap(x) -> NumbaArray:
+    """Return the wrapper of a device array.
+
+    Raises
+    ------
+    TypeError
+        If `x` is of a library that is not supported on devices.
+    """
+    for library, cls, wrapper in (
+        ("torch", "Tensor", TorchArray),
+        ("cupy", "ndarray", CupyArray),
+    ):
+        # A library that nobody imported cannot have made x.
+        if library in sys.modules and isinstance(x, getattr(sys.modules[library], cls)):
+            return wrapper(x)
+    if getattr(x, "__cuda_ndarray__", False):
+        return NumbaArray(x)
+    raise TypeError(
+        f"x is a {type(x).__module__}.{type(x).__qualname__}; accepted on a device now are arrays "
+        "of CuPy, torch and Numba"
+    )

@@ -1,0 +1,112 @@
+"""Threads: one lazily made pool, re-made after a fork, on which compiled loops run without the GIL.
+
+Work is split by rows or by blocks whose arithmetic does not depend on the split, so results have
+the same bits whatever the number of workers.
+"""
+
+import contextvars
+import itertools
+import operator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+# Below this many elements, handing work to another thread costs more than it saves.
+SERIAL_BELOW = 1 << 17
+
+_limit: contextvars.ContextVar[int | None] = contextvars.ContextVar("fasttx_threads", default=None)
+_pool: ThreadPoolExecutor | None = None
+
+
+def _forget_pool() -> None:
+    global _pool
+    _pool = None
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_pool)
+
+
+def allowed_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS, not on Windows
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    # Set in the workers of joblib, Dask and others so that threads do not multiply.
+    bound = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(bound)) if bound.isdecimal() and int(bound) > 0 else cores
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Use at most `n` threads for calls with ``workers=None`` inside the ``with`` block.
+
+    Parameters
+    ----------
+    n : int
+        Number of threads, at least 1. Holds for the current thread (or asyncio task) only.
+
+    Examples
+    --------
+    >>> import fasttx, numpy as np
+    >>> with fasttx.threads(1):
+    ...     y = fasttx.fwht(np.ones(1 << 18))
+    """
+    token = _limit.set(check_workers(n))
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def check_workers(workers: int) -> int:
+    try:
+        count = operator.index(workers)
+    except TypeError:
+        kind = type(workers).__name__
+        raise TypeError(f"workers must be an integer or None; got {kind}") from None
+    if count < 1:
+        raise ValueError(f"workers must be at least 1, or None for all allowed cores; got {count}")
+    return count
+
+
+def resolve(workers: int | None, elements: int) -> int:
+    """Number of threads for work on that many elements."""
+    if workers is not None:
+        return check_workers(workers)
+    if elements < SERIAL_BELOW:
+        return 1
+    return _limit.get() or allowed_cores()
+
+
+def run(tasks: Iterable[Callable[[], object]]) -> None:
+    """Run independent tasks at the same time, one of them in this thread; return when all ended."""
+    first, *others = tasks
+    futures = []
+    for task in others:
+        try:
+            futures.append(_get_pool().submit(task))
+        except RuntimeError:  # the interpreter is shutting down
+            task()
+    try:
+        first()
+    finally:
+        for future in futures:
+            future.result()
+
+
+def spans(units: int, workers: int) -> list[tuple[int, int]]:
+    """`units` split into at most `workers` even ranges ``(first, last)``."""
+    parts = max(1, min(units, workers))
+    cuts = [units * i // parts for i in range(parts + 1)]
+    return list(itertools.pairwise(cuts))
+
+
+def _get_pool() -> ThreadPoolExecutor:
+    global _pool
+    if _pool is None:
+        # Threads start one by one, as tasks find no idle one.
+        _pool = ThreadPoolExecutor(max_workers=256, thread_name_prefix="fasttx")
+    return _pool

@@ -1,0 +1,1 @@
+"""Fast transforms: Walsh-Hadamard, zeta and Moebius, dyadic convolution."""

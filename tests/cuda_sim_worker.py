@@ -1,0 +1,311 @@
+"""Tests of the device transforms under Numba's CUDA simulator.
+
+The simulator is chosen when Numba is imported, so `test_cuda_fwht.py` runs this file in a process
+of its own, with NUMBA_ENABLE_CUDASIM=1.
+"""
+
+import contextlib
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from numba import config, cuda
+from scipy.linalg import hadamard
+
+import fasttx
+from fasttx import _cuda
+from fasttx._cuda import fwht as device
+
+assert config.ENABLE_CUDASIM, "set NUMBA_ENABLE_CUDASIM=1"
+
+ORDERS = ("hadamard", "sequency", "dyadic")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(5)
+
+
+def reverse(i, bits):
+    return int(format(i, f"0{bits}b")[::-1], 2) if bits else 0
+
+
+def matrix(n, order="hadamard"):
+    """Rows of SciPy's matrix in the given order."""
+    bits = n.bit_length() - 1
+    index = {
+        "hadamard": range(n),
+        "dyadic": [reverse(i, bits) for i in range(n)],
+        "sequency": [reverse(i ^ (i >> 1), bits) for i in range(n)],
+    }
+    return hadamard(n).astype(float)[list(index[order])]
+
+
+def dense(x, order="hadamard", axis=-1):
+    product = np.tensordot(matrix(x.shape[axis], order), x.astype(float), (1, axis))
+    return np.moveaxis(product, 0, axis)
+
+
+def close(y, expected):
+    """Relative error in the 2-norm: at most four roundings a level."""
+    assert y.shape == expected.shape
+    levels = np.log2(max(y.size, 2))
+    error = np.linalg.norm(np.float64(y) - expected)
+    assert error <= 4 * levels * np.finfo(y.dtype).eps * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [1, 2, 4, 8, 16, 32, 64, 256])
+def test_equals_dense_product(rng, dtype, n):
+    x = rng.standard_normal((3, n)).astype(dtype)
+    given = cuda.to_device(x)
+    y = device.fwht(given)
+    assert type(y) is type(given)
+    assert y.dtype == dtype
+    close(y.copy_to_host(), dense(x))
+    np.testing.assert_array_equal(given.copy_to_host(), x)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [1, 2, 8, 64])
+def test_equals_the_cpu(rng, dtype, n):
+    x = rng.standard_normal((2, n)).astype(dtype)
+    close(device.fwht(cuda.to_device(x)).copy_to_host(), fasttx.fwht(x))
+
+
+@pytest.mark.parametrize("order", ["sequency", "dyadic"])
+@pytest.mark.parametrize("n", [1, 2, 4, 8, 32, 64])
+def test_orders(rng, order, n):
+    x = rng.standard_normal((2, n))
+    y = device.fwht(cuda.to_device(x), order=order).copy_to_host()
+    close(y, dense(x, order))
+    natural = device.fwht(cuda.to_device(x)).copy_to_host()
+    np.testing.assert_array_equal(y, natural[:, fasttx.hadamard_permutation(n, order)])
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        *[((16,), 0), ((1, 8), 1), ((11, 4), -1), ((2, 3, 8), 2)],
+        *[((8, 5), 0), ((3, 4, 7), 1), ((2, 16, 3), -2), ((4, 2, 3), 0), ((2, 5), 0), ((1, 3), 0)],
+    ],
+)
+def test_batches_and_axes(rng, shape, axis):
+    x = rng.standard_normal(shape).astype("float32")
+    y = device.fwht(cuda.to_device(x), axis=axis, order="sequency").copy_to_host()
+    close(y, dense(x, "sequency", axis))
+
+
+@pytest.mark.parametrize(("length", "n"), [(5, 8), (8, 4), (3, 1), (1, 2), (0, 4), (6, 4)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_n_pads_and_crops(rng, length, n, axis):
+    shape = (length, 3) if axis == 0 else (3, length)
+    x = rng.standard_normal(shape)
+    whole = np.zeros((n, 3) if axis == 0 else (3, n))
+    keep = tuple(slice(min(a, b)) for a, b in zip(shape, whole.shape, strict=True))
+    whole[keep] = x[keep]
+    given = cuda.to_device(x)
+    y = device.fwht(given, n=n, axis=axis, overwrite_x=True)
+    close(y.copy_to_host(), dense(whole, axis=axis))
+    if n != length:
+        np.testing.assert_array_equal(given.copy_to_host(), x)
+
+
+def test_scale_is_applied_in_the_dtype(rng):
+    x = rng.standard_normal((2, 8)).astype("float32")
+    y = device.fwht(cuda.to_device(x), scale=0.125)
+    assert y.dtype == "float32"
+    close(y.copy_to_host(), dense(x) / 8)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((5, 16), -1), ((8, 5), 0)])
+@pytest.mark.parametrize("order", ORDERS)
+def test_overwrite(rng, shape, axis, order):
+    x = rng.standard_normal(shape)
+    given = cuda.to_device(x)
+    assert device.fwht(given, axis=axis, order=order, overwrite_x=True) is given
+    close(given.copy_to_host(), dense(x, order, axis))
+
+
+def test_empty_batch():
+    y = device.fwht(cuda.to_device(np.empty((0, 4), "float32")))
+    assert y.shape == (0, 4)
+
+
+def test_nan_and_inf_stay_in_their_row():
+    x = np.ones((4, 8))
+    x[1, 3], x[2, 5] = np.nan, np.inf
+    y = device.fwht(cuda.to_device(x)).copy_to_host()
+    assert np.isnan(y[1]).all()
+    assert not np.isfinite(y[2]).any()
+    np.testing.assert_array_equal(y[[0, 3]], dense(x[[0, 3]]))
+
+
+def test_public_functions_dispatch(rng):
+    x = rng.standard_normal((3, 4, 2))
+    given = cuda.to_device(x)
+    for axis in (1, -1):
+        y = fasttx.fwht(given, axis=axis, norm="ortho", order="dyadic")
+        assert type(y) is type(given)
+        close(y.copy_to_host(), fasttx.fwht(x, axis=axis, norm="ortho", order="dyadic"))
+        back = fasttx.ifwht(y, axis=axis, norm="ortho", order="dyadic")
+        close(back.copy_to_host(), x)
+    with pytest.raises(NotImplementedError, match="got n = 3"):
+        fasttx.fwht(given, axis=0)
+    for wrong in (3, -4):
+        with pytest.raises(ValueError, match="out of bounds"):
+            fasttx.fwht(given, axis=wrong)
+    with pytest.raises(ValueError, match=r"data points \(0\)"):
+        fasttx.ifwht(given, n=0)
+
+
+@pytest.mark.parametrize(
+    ("x", "arguments", "error", "message"),
+    [
+        (np.ones(4, "complex64"), {}, NotImplementedError, "complex64; accepted.*float32"),
+        (np.ones(4, "int32"), {}, NotImplementedError, "int32; accepted.*float64"),
+        (np.ones(12), {}, NotImplementedError, "power of two of at most 4096.*n = 12"),
+        (np.ones((1, 8192)), {}, NotImplementedError, "n = 8192"),
+        (np.ones(4), {"n": 0}, ValueError, r"invalid number of data points \(0\)"),
+        (np.ones((2, 0)), {}, ValueError, r"invalid number of data points \(0\)"),
+        (np.ones(4), {"n": 2.0}, TypeError, "float"),
+        (np.ones(4), {"axis": 1}, ValueError, "axis 1 is out of bounds"),
+        (np.ones(4), {"axis": "0"}, TypeError, "str"),
+        (np.ones(4), {"order": "walsh"}, ValueError, "'walsh' is not one of 'hadamard'"),
+        (np.ones(()), {}, ValueError, "0-dimensional"),
+    ],
+)
+def test_errors_come_first(x, arguments, error, message):
+    given = cuda.to_device(x)
+    with pytest.raises(error, match=message):
+        device.fwht(given, overwrite_x=True, **arguments)
+    np.testing.assert_array_equal(given.copy_to_host(), x)
+
+
+def test_strided_numba_arrays_are_refused():
+    given = cuda.to_device(np.ones((8, 8)))[:, ::2]
+    with pytest.raises(NotImplementedError, match=r"strides \(64, 16\); accepted"):
+        device.fwht(given, overwrite_x=True)
+
+
+def test_unknown_libraries_are_refused():
+    class Foreign:
+        __cuda_array_interface__ = None
+
+    with pytest.raises(TypeError, match="Foreign; accepted on a device now"):
+        device.fwht(Foreign())
+
+
+def test_status_names_the_simulator():
+    assert _cuda.status().startswith("simulator")
+
+
+class Lent:
+    """A NumPy array with what fasttx asks of CuPy's and torch's: checks calls, not the libraries.
+
+    `log` has the copies made on the device.
+    """
+
+    def __init__(self, host, log, dtype=None):
+        self.host, self.log = host, log
+        self.shape, self.dtype = host.shape, dtype or host.dtype
+        self.flags = SimpleNamespace(c_contiguous=host.flags.c_contiguous)
+        self.layout, self.requires_grad = "strided", False
+        self.device = contextlib.nullcontext()
+
+    def _like(self, host):
+        return Lent(host, self.log, self.dtype)
+
+    def is_contiguous(self):
+        return self.host.flags.c_contiguous
+
+    def contiguous(self):
+        self.log.append("compact")
+        return self._like(np.ascontiguousarray(self.host))
+
+    def reshape(self, size):
+        return self._like(self.host.reshape(size))
+
+    def is_neg(self):
+        return False
+
+    def resolve_neg(self):
+        return self
+
+    detach = resolve_neg
+
+    def copy_(self, other):
+        self.log.append("assign")
+        self.host[...] = other.host
+
+    def __setitem__(self, index, other):
+        assert index is Ellipsis
+        self.copy_(other)
+
+
+@pytest.fixture(params=["cupy", "torch"])
+def lend(request, monkeypatch):
+    """Make an array of a stand-in for a library, which computes in the simulator."""
+    log = []
+    stream = SimpleNamespace(ptr=0, cuda_stream=0)
+
+    def empty(shape, dtype, device=None):
+        host = np.full(shape, np.nan, str(dtype).removeprefix("torch."))
+        return Lent(host, log, dtype)
+
+    library = SimpleNamespace(
+        ndarray=Lent,
+        Tensor=Lent,
+        empty=empty,
+        ascontiguousarray=Lent.contiguous,
+        strided="strided",
+        is_grad_enabled=lambda: True,
+        cuda=SimpleNamespace(
+            get_current_stream=lambda: stream,
+            current_stream=lambda: stream,
+            device=lambda index: contextlib.nullcontext(),
+        ),
+        autograd=SimpleNamespace(
+            graph=SimpleNamespace(increment_version=lambda x: log.append("version"))
+        ),
+    )
+    fake = type(cuda.to_device(np.zeros(1)))
+    monkeypatch.setitem(sys.modules, request.param, library)
+    monkeypatch.setattr(cuda, "as_cuda_array", lambda x, sync: fake(x.host.view()), raising=False)
+    monkeypatch.setattr(cuda, "gpus", {0: contextlib.nullcontext()})
+    for wrapper in (_cuda.CupyArray, _cuda.TorchArray):
+        monkeypatch.setattr(wrapper, "_device", lambda self: (0, contextlib.nullcontext()))
+
+    def make(host):
+        dtype = f"torch.{host.dtype}" if request.param == "torch" else None
+        return Lent(host, log, dtype)
+
+    return make
+
+
+def test_foreign_arrays(rng, lend):
+    x = rng.standard_normal((3, 8)).astype("float32")
+    given = lend(x.copy())
+    y = device.fwht(given)
+    assert type(y) is Lent
+    assert y.dtype == given.dtype
+    close(y.host, dense(x))
+    np.testing.assert_array_equal(given.host, x)
+    assert not given.log
+    assert device.fwht(given, overwrite_x=True) is given
+    close(given.host, dense(x))
+    assert set(given.log) <= {"version"}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_strided_foreign_arrays(rng, lend, overwrite):
+    x = rng.standard_normal((8, 3))
+    given = lend(x.copy().T)
+    y = device.fwht(given, overwrite_x=overwrite)
+    assert (y is given) == overwrite
+    close(y.host, dense(x.T))
+    np.testing.assert_array_equal(given.host, y.host if overwrite else x.T)
+    assert [entry for entry in given.log if entry != "version"] == ["compact"] + [
+        "assign"
+    ] * overwrite
