@@ -1,5 +1,7 @@
 """What arrays may look like: views, orders, read-only, empty; and what is refused."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,27 @@ def test_long_strided_line_in_place(k):
     assert fasttx.fwht(x, norm="forward", overwrite_x=True) is x
     assert np.array_equal(x, expected)
     assert not base[:, 1].any()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_in_place_means_no_copy(workers):
+    """At most 2 MB a thread, whatever the axis, the strides or the length."""
+    shapes = [((1 << 22,), 0), ((2048, 2048), 0), ((2048, 2048), 1), ((1 << 20, 3), 0)]
+    shapes += [((12 << 18,), 0), ((8, 1 << 18), 0)]
+    cases = [(np.ones(shape, np.float32), axis) for shape, axis in shapes]
+    cases += [(np.ones((1 << 21, 2), np.float32)[:, 0], 0)]
+    cases += [(np.ones((2048, 2, 1024), np.float32)[:, 0], axis) for axis in (0, 1)]
+    cases += [(np.asfortranarray(np.ones((2048, 2048), np.float32)), axis) for axis in (0, 1)]
+    cases += [(np.ones((256, 1 << 14), np.float16), 1), (np.ones((4096, 1024), np.float16), 0)]
+    for x, axis in cases:
+        fasttx.fwht(x, axis=axis, norm="ortho", overwrite_x=True, workers=workers)  # compiles
+        tracemalloc.start()
+        try:
+            fasttx.fwht(x, axis=axis, norm="ortho", overwrite_x=True, workers=workers)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < workers * 2 << 20, (x.shape, x.strides, axis, peak)
 
 
 def test_overwrite_is_a_permission_that_must_fit():

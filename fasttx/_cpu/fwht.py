@@ -119,7 +119,7 @@ def transform(op, dtype, low):
         passes = 1
         while rows * passes < n:
             passes *= outer_radix
-        while rows * passes > n and rows < n and rows * inner > l1:
+        while rows * passes > n and 1 < rows < n and rows * inner > l1:
             rows //= 2
         return rows
 

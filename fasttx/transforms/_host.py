@@ -155,8 +155,8 @@ def _through_scratch(task, src, out, axis, workers) -> None:
         # A line is longer than the scratch: as a matrix, along both of its axes.
         n = out.shape[axis]
         columns = 1 << (split_length(n)[1] // 2)
-        matrix = out.view()
-        matrix.shape = (*out.shape[:axis], n // columns, columns, *out.shape[axis + 1 :])
+        shape = (*out.shape[:axis], n // columns, columns, *out.shape[axis + 1 :])
+        matrix = out.reshape(shape)  # a view: splitting an axis never copies
         if src is not out:
             np.copyto(out, src, casting="unsafe")
         _through_scratch(task, matrix, matrix, axis, workers)
