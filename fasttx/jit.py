@@ -36,8 +36,8 @@ def fwht(x):
 
     Notes
     -----
-    Natural order, no factor, one thread, releases nothing and allocates nothing. The first use in
-    a process loads or compiles the loops.
+    Natural order, no factor, one thread, no allocation. The first use in a process loads or
+    compiles the loops. Host only.
 
     Examples
     --------

@@ -150,6 +150,7 @@ def _intrinsic(arguments, emit):
         return context.get_dummy_value()
 
     signature = types.void(*[types.int64] * arguments)
+    # Numba reads the number of arguments off the function's own signature.
     names = ", ".join(f"a{i}" for i in range(arguments))
     scope = {"answer": (signature, generate)}
     exec(f"def codelet(typingctx, {names}): return answer", scope)
