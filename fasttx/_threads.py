@@ -4,11 +4,12 @@ Work is split by rows or by blocks whose arithmetic does not depend on the split
 the same bits whatever the number of workers.
 """
 
+import collections
 import contextvars
 import itertools
 import operator
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -81,27 +82,53 @@ def resolve(workers: int | None, elements: int) -> int:
     return _limit.get() or allowed_cores()
 
 
-def run(tasks: Iterable[Callable[[], object]]) -> None:
-    """Run independent tasks at the same time, one of them in this thread; return when all ended."""
-    first, *others = tasks
+def share(task: Callable[[int, int], object], units: int, workers: int) -> None:
+    """Call ``task(first, last)`` on ranges that cover `units`, each worker taking the next range.
+
+    A few ranges a worker, so that a thread that starts late or is disturbed gets less to do.
+    """
+    if workers == 1 or units < 2:
+        task(0, units)
+        return
+    ranges = collections.deque(spans(units, 4 * workers))
+
+    def work() -> None:
+        while True:
+            try:
+                first, last = ranges.popleft()
+            except IndexError:
+                return
+            try:
+                task(first, last)
+            except BaseException:
+                ranges.clear()  # an error or an interrupt in one thread ends the others
+                raise
+
+    _run(work, min(workers, len(ranges)))
+
+
+def spans(units: int, parts: int) -> list[tuple[int, int]]:
+    """`units` split into at most so many even ranges ``(first, last)``."""
+    parts = max(1, min(units, parts))
+    cuts = [units * i // parts for i in range(parts + 1)]
+    return list(itertools.pairwise(cuts))
+
+
+def _run(task: Callable[[], object], workers: int) -> None:
+    """Call `task` in that many threads at once, one of them this one; return when all ended."""
     futures = []
-    for task in others:
+    for _ in range(workers - 1):
         try:
             futures.append(_get_pool().submit(task))
         except RuntimeError:  # the interpreter is shutting down
-            task()
+            break
     try:
-        first()
+        task()
     finally:
+        # Those that no thread has begun have nothing left to do.
         for future in futures:
-            future.result()
-
-
-def spans(units: int, workers: int) -> list[tuple[int, int]]:
-    """`units` split into at most `workers` even ranges ``(first, last)``."""
-    parts = max(1, min(units, workers))
-    cuts = [units * i // parts for i in range(parts + 1)]
-    return list(itertools.pairwise(cuts))
+            if not future.cancel():
+                future.result()
 
 
 def _get_pool() -> ThreadPoolExecutor:

@@ -369,20 +369,14 @@ def sbox_nonlinearity(sbox: ArrayLike, *, m: int | None = None, workers: int | N
     # Masks come in parts of less than a second, between which a keyboard interrupt is heard.
     workers = _threads.resolve(workers, values.size << m)
     part = max(1, min((1 << 28) // values.size, (1 << m) // (4 * workers)))
-    parts = list(range(1, 1 << m, part))
     found: list[int] = []
 
-    def work() -> None:
-        try:
-            while True:
-                first = parts.pop()
-                found.append(search(outputs, table, first, min(first + part, 1 << m)))
-        except IndexError:  # no parts are left
-            return
-        finally:
-            parts.clear()  # an interrupt or an error in one thread ends the others
+    def scan(first: int, last: int) -> None:
+        for number in range(first, last):
+            start = 1 + number * part
+            found.append(search(outputs, table, start, min(start + part, 1 << m)))
 
-    _threads.run([work] * min(len(parts), workers))
+    _threads.share(scan, -(-((1 << m) - 1) // part), workers)
     return (1 << (n - 1)) - (int(max(found)) >> ignored)
 
 

@@ -87,21 +87,27 @@ def test_systems_without_affinity(monkeypatch):
 
 
 def test_an_error_in_a_task_reaches_the_caller():
-    def fail():
-        raise KeyError("here")
+    for wrong in range(8):
+        done = []
 
-    with pytest.raises(KeyError, match="here"):
-        _threads.run([lambda: None, fail])
-    with pytest.raises(KeyError, match="here"):
-        _threads.run([fail, lambda: None])
+        def task(first, last, wrong=wrong, done=done):
+            if first <= wrong < last:
+                raise KeyError("here")
+            done.append((first, last))
+
+        with pytest.raises(KeyError, match="here"):
+            _threads.share(task, 8, 2)
+        assert all(not first <= wrong < last for first, last in done)
 
 
-def test_spans_cover_everything_once():
+def test_units_are_done_once_each():
     for units in (0, 1, 2, 7, 100):
         for workers in (1, 2, 3, 16):
-            spans = _threads.spans(units, workers)
-            assert [i for a, b in spans for i in range(a, b)] == list(range(units))
-            assert len(spans) <= max(1, min(units, workers))
+            done = []
+            _threads.share(
+                lambda first, last, done=done: done.extend(range(first, last)), units, workers
+            )
+            assert sorted(done) == list(range(units))
 
 
 def test_interpreter_shutdown():

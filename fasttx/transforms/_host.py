@@ -71,10 +71,10 @@ def apply_product(left, right, out, axis, *, scale: float, workers: int) -> None
                 np.multiply(left[cut], right[cut], out=whole[cut])
             kernel.run(data, data, data.size, n, inner, scale, 0, unit, last)
 
-    _share(start, first, workers)
+    _threads.share(start, first, workers)
     for number, units in enumerate(stages, 1):
         task = partial(kernel.run, data, data, data.size, n, inner, scale, number)
-        _share(task, units, workers)
+        _threads.share(task, units, workers)
 
 
 def _kernel(op, out, axis):
@@ -118,12 +118,7 @@ def _dense(op, src, out, axis, *, scale, order, transpose, workers) -> None:
             here = out[start : start + length]
             steps(here if src is out else src[start : start + length], here, 1)
 
-    _share(blocks, -(-out.size // length), workers)
-
-
-def _share(task, units, workers) -> None:
-    """Run ``task(first, last)`` on ranges of units, one range a worker."""
-    _threads.run(partial(task, *span) for span in _threads.spans(units, workers))
+    _threads.share(blocks, -(-out.size // length), workers)
 
 
 def _levels(kernel, src, out, n, inner, scale, workers) -> None:
@@ -131,18 +126,22 @@ def _levels(kernel, src, out, n, inner, scale, workers) -> None:
         kernel.run(src, out, out.size, n, inner, scale, -1, 0, 0)
         return
     for stage, units in enumerate(kernel.stages(out.ctypes.data, out.size, n, inner)):
-        _share(partial(kernel.run, src, out, out.size, n, inner, scale, stage), units, workers)
+        _threads.share(
+            partial(kernel.run, src, out, out.size, n, inner, scale, stage), units, workers
+        )
 
 
 def _apply_base(codes, length, flat, workers) -> None:
     units = flat.size // (len(codes) * length) * -(-length // loops.BASE_COLUMNS)
-    _share(partial(loops.base(NAMES[flat.dtype]), flat, length, codes), units, workers)
+    _threads.share(partial(loops.base(NAMES[flat.dtype]), flat, length, codes), units, workers)
 
 
 def _reorder(tables, inner, src, out, workers) -> None:
     n = math.prod(len(table) for table in tables)
     units = out.size // (n * inner) * len(tables[1])
-    _share(partial(loops.gather(NAMES[out.dtype]), src, out, *tables, inner), units, workers)
+    _threads.share(
+        partial(loops.gather(NAMES[out.dtype]), src, out, *tables, inner), units, workers
+    )
 
 
 def _through_scratch(task, src, out, axis, workers) -> None:
@@ -170,7 +169,7 @@ def _through_scratch(task, src, out, axis, workers) -> None:
             task(scratch, scratch, axis, workers=1)
             _store(scratch, out[piece])
 
-    _share(transform, len(pieces), workers)
+    _threads.share(transform, len(pieces), workers)
 
 
 def _pieces(shape, axis, limit) -> Iterator[tuple[slice, ...]]:
