@@ -1,0 +1,67 @@
+"""Configuration of Sphinx."""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import fasttx
+
+project = "fasttx"
+author = "fasttx developers"
+copyright = "fasttx developers"
+version = release = fasttx.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.extlinks",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_gallery.gen_gallery",
+]
+
+exclude_patterns = ["_build", "gallery/*.md5", "gallery/*.ipynb", "gallery/*.py"]
+# numpydoc's reference lists need not be cited in the text.
+suppress_warnings = ["ref.citation"]
+default_role = "py:obj"
+toc_object_entries = False
+
+# Types stand in the docstrings.
+autodoc_typehints = "none"
+autosummary_generate = True
+numpydoc_show_class_members = False
+
+extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}
+# Links to the documentation of other packages need their inventories, so a network.
+intersphinx_mapping = {}
+if os.environ.get("READTHEDOCS") or os.environ.get("FASTTX_DOCS_ONLINE"):
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "scipy": ("https://docs.scipy.org/doc/scipy", None),
+        "numba": ("https://numba.readthedocs.io/en/stable", None),
+    }
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "doc_module": ("fasttx",),
+    "reference_url": {"fasttx": None},
+    "remove_config_comments": True,
+    "abort_on_example_error": True,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"fasttx {release}"
+html_show_sourcelink = False
+html_theme_options = {
+    "navbar_align": "left",
+    "show_toc_level": 2,
+    "secondary_sidebar_items": ["page-toc"],
+}
+# A single page has no section navigation to show.
+html_sidebars = {"changelog": [], "references": []}
