@@ -38,6 +38,15 @@ def test_equals_the_dense_product(n, dtype):
     assert np.array_equal(y, x @ fasttx.hadamard(n).T.astype(dtype))
 
 
+def test_every_supported_length_to_512():
+    n = 1
+    while n <= 512:
+        x = small_integers((2, n), "float64", seed=n)
+        assert np.array_equal(fasttx.fwht(x), x @ fasttx.hadamard(n).T), n
+        assert np.allclose(fasttx.ifwht(fasttx.fwht(x)), x, atol=1e-12), n
+        n = fasttx.next_hadamard_len(n + 1)
+
+
 @pytest.mark.parametrize("n", [2**k for k in range(11)])
 def test_equals_scipys_matrix(n):
     x = small_integers(n, "int64")
@@ -293,9 +302,12 @@ def test_nan_and_inf_stay_in_their_row():
 
 
 def test_functions_pickle_and_copy():
-    for function in (fasttx.fwht, fasttx.ifwhtn, fasttx.xor_convolve, fasttx.hadamard_permutation):
-        assert pickle.loads(pickle.dumps(function)) is function
-        assert copy.deepcopy(function) is function
+    for name in fasttx.__all__:
+        function = getattr(fasttx, name)
+        if callable(function):
+            assert pickle.loads(pickle.dumps(function)) is function
+            assert copy.deepcopy(function) is function
+    assert pickle.loads(pickle.dumps(fasttx.jit.fwht)).__name__ == "fwht"
 
 
 @pytest.mark.slow

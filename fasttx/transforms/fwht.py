@@ -271,17 +271,16 @@ def _along_axes(x, s, axes, norm, order, overwrite_x, workers, inverse, several=
         check_order(order, n)
     points = math.prod(lengths)
     scale = _factor(norm, points, inverse)
+    for n, axis in zip(lengths, axes, strict=True):
+        if n != x.shape[axis]:
+            x, overwrite_x = _array.resized(x, n, axis), True
     dtype = x.dtype
     if dtype.kind in "bui":
         dtype = np.dtype(np.float64 if inverse or norm in ("ortho", "forward") else np.int64)
         if dtype.kind == "i":
             _array.check_sums(x, axes, "the transform")
     workers = _threads.resolve(workers, x.size)
-    padded = [a for n, a in zip(lengths, axes, strict=True) if n != x.shape[a]]
-    for n, axis in zip(lengths, axes, strict=True):
-        if n != x.shape[axis]:
-            x = _array.resized(x, n, axis)
-    in_place = (padded or overwrite_x) and x.dtype == dtype and x.flags.writeable
+    in_place = overwrite_x and x.dtype == dtype and x.flags.writeable
     out = x if in_place else _array.empty_like(x, dtype)
     if not axes and out is not x:
         np.copyto(out, x)
@@ -290,14 +289,9 @@ def _along_axes(x, s, axes, norm, order, overwrite_x, workers, inverse, several=
             "wht", x, out, axis, scale=scale, order=order, transpose=inverse, workers=workers
         )
         x, scale = out, 1.0
-    if out.dtype == np.float32 and out.dtype not in _FAST:
-        _remember()
+    if out.dtype.kind == "f" and out.dtype in _array.NAMES and out.dtype not in _FAST:
+        _FAST[out.dtype] = loops.transform("wht", _array.NAMES[out.dtype], 1).run
     return out
-
-
-def _remember() -> None:
-    for name in ("float32", "float64"):
-        _FAST[np.dtype(name)] = loops.transform("wht", name, 1).run
 
 
 def _on_device(x, s, axes, norm, order, overwrite_x, inverse, several):

@@ -95,14 +95,13 @@ def _subsets(op, x, n, axis, overwrite_x, workers):
     n = _array.check_length(n, x.shape[axis])
     if n & (n - 1):
         raise ValueError(f"{op} needs a length that is a power of two; got {n}")
+    if n != x.shape[axis]:
+        x, overwrite_x = _array.resized(x, n, axis), True
     dtype = x.dtype
     if dtype.kind in "bui":
         dtype = np.dtype(np.int64)
         _array.check_sums(x, [axis], op)
-    padded = n != x.shape[axis]
-    if padded:
-        x = _array.resized(x, n, axis)
-    in_place = (padded or overwrite_x) and x.dtype == dtype and x.flags.writeable
+    in_place = overwrite_x and x.dtype == dtype and x.flags.writeable
     out = x if in_place else _array.empty_like(x, dtype)
     _host.apply(op, x, out, axis, workers=_threads.resolve(workers, x.size))
     return out
