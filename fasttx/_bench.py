@@ -1,0 +1,151 @@
+"""The command ``bench``: every kind of transform beside its yardstick, in one run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+import timeit
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import _bench_cases, _info
+
+# A sample lasts at least this long: far longer than the clock's step or a thread's wake-up.
+SAMPLE_SECONDS = 0.02
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure, print one table, and write JSON where asked."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fasttx bench",
+        description="Measure transforms beside yardsticks: scipy.fft.rfft on one thread, "
+        "numpy.negative in place (one pass over memory), or another transform.",
+    )
+    parser.add_argument(
+        "--size", type=int, nargs="+", metavar="K", help="only vectors of 2**K float32"
+    )
+    parser.add_argument("--rounds", type=int, help="alternations of each pair (7; 3 if --quick)")
+    parser.add_argument("--quick", action="store_true", help="fewer cases and rounds")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all that was measured")
+    args = parser.parse_args(argv)
+    if args.size and not all(0 <= k <= 34 for k in args.size):
+        parser.error("--size takes exponents of 2 from 0 to 34")
+    rounds = args.rounds or (3 if args.quick else 7)
+
+    started, clock = _info.now(), time.perf_counter()
+    cases = list(_bench_cases.cases(args.size, args.quick))
+    results = []
+    for number, case in enumerate(cases, 1):
+        _info.progress(f"[{number}/{len(cases)}] {case.title}, {case.threads} thread(s)")
+        try:
+            results.append(measure(case, rounds))
+        except MemoryError:
+            _info.progress("    left out: not enough memory")
+    print(_table(results))
+    print(
+        f"\n{len(results)} cases in {_info.seconds(time.perf_counter() - clock)}, {rounds} rounds."
+    )
+    if args.json:
+        report = {"date": started, "machine": _info.collect(), "rounds": rounds, "cases": results}
+        args.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    return 0
+
+
+def measure(case: _bench_cases.Case, rounds: int) -> dict[str, Any]:
+    """Time a case's two statements in alternation.
+
+    Parameters
+    ----------
+    case : Case
+        What to measure.
+    rounds : int
+        Number of alternations. Each gives one result, of which the median counts: what disturbs
+        the machine for longer than a round then disturbs both statements.
+
+    Returns
+    -------
+    dict
+        What ran, medians and quartiles of the seconds a repetition took, the result and its goal.
+    """
+    space = case.namespace()
+    ours = _Sampler(case.ours, space, case.inner)
+    yardstick = _Sampler(case.yardstick, space, case.inner_yardstick)
+    pairs = [(ours(), yardstick()) for _ in range(rounds)]
+    result = statistics.median(case.result(*pair) for pair in pairs)
+    mine, other = zip(*pairs, strict=True)
+    return {
+        "case": case.title,
+        "statement": case.ours,
+        "x": case.x,
+        "threads": case.threads,
+        "seconds": _quartiles(mine),
+        "yardstick": case.yardstick,
+        "y": case.y,
+        "yardstick_seconds": _quartiles(other),
+        "kind": case.kind,
+        "result": result,
+        "goal": case.goal,
+        "met": case.met(result),
+    }
+
+
+class _Sampler:
+    """Seconds of one repetition of a statement, over a sample of many."""
+
+    def __init__(self, statement: str, space: dict[str, Any], inner: int):
+        self.timer = timeit.Timer(statement, globals=space)
+        self.inner = inner
+        self.timer.timeit(1)  # compiles
+        self.number = 1
+        while (spent := self.timer.timeit(self.number)) < SAMPLE_SECONDS:
+            self.number = max(self.number + 1, int(1.2 * self.number * SAMPLE_SECONDS / spent))
+
+    def __call__(self) -> float:
+        return self.timer.timeit(self.number) / self.number / self.inner
+
+
+def _quartiles(samples: Sequence[float]) -> dict[str, float]:
+    if len(samples) == 1:
+        samples = [samples[0]] * 2
+    low, middle, high = statistics.quantiles(samples, n=4, method="inclusive")
+    return {"median": middle, "q1": low, "q3": high}
+
+
+_FORMS = {"faster": ("{:.1f} x faster", ">= {:g}"), "times": ("{:.2f} x", "<= {:g}")}
+_FORMS["over"] = ("{:+.2f} µs", "<= {:g} µs")
+_MARKS = {True: "yes", False: "no", None: ""}
+
+
+def _table(results: list[dict[str, Any]]) -> str:
+    lines = []
+    for row in results:
+        result, goal = _FORMS[row["kind"]]
+        lines.append(
+            (
+                row["case"],
+                str(row["threads"]),
+                _info.seconds(row["seconds"]["median"]),
+                _name(row),
+                _info.seconds(row["yardstick_seconds"]["median"]),
+                result.format(row["result"]),
+                "" if row["goal"] is None else goal.format(row["goal"]),
+                _MARKS[row["met"]],
+            )
+        )
+    header = ("transform", "threads", "time", "yardstick", "time", "result", "goal", "met")
+    return _info.table(lines, header, right=(1, 2, 4, 5, 6))
+
+
+def _name(row: dict[str, Any]) -> str:
+    """Name of a yardstick in few words."""
+    if row["yardstick"] == _bench_cases.RFFT:
+        return "scipy.fft.rfft"
+    if row["yardstick"] == _bench_cases.PASS:
+        return "memory pass"
+    if row["yardstick"].startswith("kernel"):
+        return "kernel"
+    shape, dtype = row["y"]
+    return f"{dtype} {'rows' if len(shape) > 1 else f'2^{shape[0].bit_length() - 1}'}"

@@ -1,0 +1,216 @@
+"""The command ``tour``: what the library does, on real input, in one table and one picture."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import fasttx
+
+from . import _info
+from .boolean import algebraic_degree, linear_approximation_table, sbox_nonlinearity
+
+# What a part of the tour found: lines for the table, and what its panel of the picture shows.
+Lines = list[tuple[str, str, str]]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the parts, print one table, and draw one picture if Matplotlib is there."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fasttx tour", description="See what fasttx does, in under a minute."
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("fasttx_tour.png"), metavar="PNG", help="the picture"
+    )
+    parser.add_argument("--exponent", type=int, default=24, metavar="K", help="time 2**K numbers")
+    args = parser.parse_args(argv)
+
+    clock = time.perf_counter()
+    parts: list[tuple[str, str, Callable[[], tuple[Lines, Any]]]] = [
+        ("AES", "the S-box of AES", aes_sbox),
+        ("16 bits", "an S-box of 16 bits: 65535 transforms of 65536 numbers", sbox_of_16_bits),
+        ("speed", f"2^{args.exponent} numbers beside yardsticks", lambda: speed(args.exponent)),
+        ("image", "a photograph in the Walsh domain", photograph),
+    ]
+    lines: Lines = []
+    shown: dict[str, Any] = {}
+    for number, (key, title, part) in enumerate(parts, 1):
+        _info.progress(f"[{number}/{len(parts)}] {title} ...")
+        start = time.perf_counter()
+        found, shown[key] = part()
+        lines += found
+        _info.progress(f"      {_info.seconds(time.perf_counter() - start)}")
+    picture = draw(shown, args.output)
+    lines.append(("picture", "", picture))
+    lines.append(("all of it", "", _info.seconds(time.perf_counter() - clock)))
+    print(_info.table(lines))
+    return 0
+
+
+def field_inverse(bits: int, modulus: int, generator: int) -> np.ndarray:
+    """Inverses of all elements of GF(2**bits), with 0 for 0.
+
+    Powers of a generator g run through all elements but 0, and the inverse of g**i is
+    g**(2**bits - 1 - i).
+    """
+    power = [1]
+    for _ in range((1 << bits) - 2):
+        product, term = 0, power[-1]
+        for bit in range(generator.bit_length()):
+            if generator >> bit & 1:
+                product ^= term
+            term <<= 1
+            if term >> bits:
+                term ^= modulus
+        power.append(product)
+    powers = np.array(power)
+    inverse = np.zeros(1 << bits, np.int64)
+    inverse[powers] = np.roll(powers[::-1], 1)
+    return inverse
+
+
+def aes_sbox() -> tuple[Lines, np.ndarray]:
+    """Analyse the S-box of AES: the inverse in GF(2^8), then an affine map of its bits."""
+    inverse = field_inverse(8, 0x11B, 3)
+    sbox = np.bitwise_xor.reduce([inverse << k | inverse >> 8 - k for k in range(5)]) & 0xFF ^ 0x63
+    table = linear_approximation_table(sbox)
+    zeros = np.unique((table[:, 1:] == 0).sum(axis=0))
+    masks = np.arange(1, 256)[:, None]
+    components = (np.bitwise_count(masks & sbox) & 1).astype(bool)
+    degrees = np.unique(algebraic_degree(components))
+    title = "AES S-box"
+    lines = [
+        (title, "nonlinearity", f"{sbox_nonlinearity(sbox)}"),
+        (title, "zeros in each component's Walsh spectrum", ", ".join(map(str, zeros))),
+        (title, "algebraic degree of each component", ", ".join(map(str, degrees))),
+    ]
+    return lines, table
+
+
+def sbox_of_16_bits() -> tuple[Lines, None]:
+    """Find the nonlinearity of the inverse in GF(2^16), whose table would take 32 GB."""
+    sbox = field_inverse(16, 0x1100B, 2)
+    start = time.perf_counter()
+    found = sbox_nonlinearity(sbox)
+    spent = time.perf_counter() - start
+    title = "inverse in GF(2^16)"
+    lines = [
+        (title, "nonlinearity", f"{found} (known: 2^15 - 2^8 = {2**15 - 2**8})"),
+        (title, "time", _info.seconds(spent)),
+    ]
+    return lines, None
+
+
+def speed(exponent: int) -> tuple[Lines, dict[str, float]]:
+    """Time one long transform beside a real FFT and one pass over memory, in alternation."""
+    from scipy.fft import rfft
+
+    x = np.zeros(2**exponent, np.float32)  # zeros stay zeros, and no time depends on a value
+    run: dict[str, Callable[[], Any]] = {
+        "one pass over memory": lambda: np.negative(x, out=x),
+        "fwht": lambda: fasttx.fwht(x, overwrite_x=True, workers=1),
+        "fwht, 2 threads": lambda: fasttx.fwht(x, overwrite_x=True, workers=2),
+        "scipy.fft.rfft": lambda: rfft(x, workers=1),
+    }
+    samples: dict[str, list[float]] = {name: [] for name in run}
+    for name in run:
+        run[name]()  # compiles, and touches memory
+    for _ in range(5):
+        for name, function in run.items():
+            start = time.perf_counter()
+            function()
+            samples[name].append(time.perf_counter() - start)
+    found = {name: statistics.median(values) for name, values in samples.items()}
+    unit = found["one pass over memory"]
+    title = f"2^{exponent} float32, in place"
+    lines = [
+        (title, name, f"{_info.seconds(value)} ({value / unit:.1f} memory passes)")
+        for name, value in found.items()
+    ]
+    ratio = found["scipy.fft.rfft"] / found["fwht"]
+    lines.append((title, "fwht against scipy.fft.rfft, 1 thread", f"{ratio:.0f} times faster"))
+    return lines, found
+
+
+def photograph() -> tuple[Lines, tuple[np.ndarray, np.ndarray, str] | None]:
+    """Keep the largest Walsh coefficients of a photograph; without one, name the extra."""
+    title = "Walsh compression"
+    image = sample_image()
+    if image is None:
+        return [(title, "needs a photograph", "pip install 'fasttx[plot]'")], None
+    axes = (0, 1)
+    walsh = fasttx.fwht2(image, axes=axes, norm="ortho", order="sequency")
+    magnitude = np.abs(walsh)
+    lines: Lines = []
+    for share in (0.10, 0.05, 0.02):
+        kept = np.where(magnitude >= np.quantile(magnitude, 1 - share), walsh, 0)
+        rebuilt = fasttx.ifwht2(kept, axes=axes, norm="ortho", order="sequency")
+        psnr = -10 * np.log10(np.mean((rebuilt - image) ** 2))
+        lines.append((title, f"{share:.0%} of the coefficients", f"PSNR {psnr:.1f} dB"))
+        if share == 0.05:
+            shown = (image, rebuilt.clip(0, 1), f"{psnr:.1f} dB")
+    return lines, shown
+
+
+def sample_image() -> np.ndarray | None:
+    """Photograph of 512 x 512 pixels and three colours in [0, 1] that comes with Matplotlib."""
+    try:
+        from matplotlib import cbook, image
+
+        pixels = image.imread(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)))
+    except (ImportError, OSError):
+        return None
+    return pixels[:512, :512].astype(np.float32) / 255
+
+
+def draw(shown: dict[str, Any], path: Path) -> str:
+    """Draw what the parts found, and say where."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        return "needs Matplotlib: pip install 'fasttx[plot]'"
+    figure = Figure(figsize=(12, 9.5))
+    figure.set_layout_engine("constrained", w_pad=0.15)
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(2, 2)
+
+    table = shown["AES"][1:, 1:]
+    drawn = panels[0, 0].imshow(table, cmap="RdBu_r", vmin=-16, vmax=16, interpolation="nearest")
+    panels[0, 0].set(
+        title="AES S-box: no linear approximation is off by more than 16",
+        xlabel="output mask",
+        ylabel="input mask",
+    )
+    figure.colorbar(drawn, ax=panels[0, 0], label="inputs that agree, less 128", shrink=0.9)
+
+    times = shown["speed"]
+    bars = panels[0, 1].barh(
+        list(times), [1e3 * t for t in times.values()], color=["0.6", "C0", "C0", "C1"]
+    )
+    panels[0, 1].bar_label(bars, [_info.seconds(t) for t in times.values()], padding=3)
+    panels[0, 1].set(title="One long transform of float32", xlabel="milliseconds")
+    panels[0, 1].margins(x=0.2)
+    panels[0, 1].invert_yaxis()
+
+    for panel in panels[1]:
+        panel.set_axis_off()
+    if shown["image"] is not None:
+        image, rebuilt, quality = shown["image"]
+        for panel, pixels, title in (
+            (panels[1, 0], image, "Photograph"),
+            (panels[1, 1], rebuilt, f"From 5 % of its Walsh coefficients: {quality}"),
+        ):
+            panel.imshow(pixels)
+            panel.set_title(title)
+    try:
+        figure.savefig(path, dpi=110)
+    except OSError as error:
+        return f"not written: {error}"
+    return str(path)
