@@ -197,7 +197,7 @@ def base(dtype):
     `flat` holds such arrays one after the other and is transformed in place; the units `first` to
     `last` are their blocks of `BASE_COLUMNS` columns; `codes` is ``base_codes(matrix)``.
     """
-    name, size, width = np.dtype(dtype).name, np.dtype(dtype).itemsize, plan.width(dtype)
+    name, size, width = np.dtype(dtype).name, np.dtype(dtype).itemsize, 2 * plan.width(dtype)
     line = size * width
     wide, one = simd.signed_sums(dtype, width, line), simd.signed_sums(dtype, 1, line)
 
@@ -225,7 +225,7 @@ def base_codes(matrix):
     """Where in the tables of signed sums the terms of each row of a ±1 matrix are."""
     fours = (np.asarray(matrix) < 0).reshape(len(matrix), -1, 4) @ np.array([1, 2, 4, 8])
     entry_number = fours + 16 * np.arange(len(matrix) // 4)
-    return (entry_number * plan.vector_bytes()).astype(np.int32)
+    return (entry_number * 2 * plan.vector_bytes()).astype(np.int32)
 
 
 @functools.cache
@@ -269,5 +269,20 @@ def half(source, target):
     @entry(f"{source}_to_{target}")
     def run(src, dst):
         convert(simd.address(src), simd.address(dst), src.size)
+
+    return run
+
+
+@functools.cache
+def magnitude(dtype):
+    """``f(flat)``: a bound, off by at most one, of the magnitudes of signed integers."""
+
+    @entry(f"magnitude_{dtype}")
+    def run(flat):
+        largest = flat[0] ^ flat[0]
+        for i in range(flat.size):
+            value = flat[i]
+            largest = max(largest, value ^ (value >> 63))  # -1 - value where it is negative
+        return largest
 
     return run

@@ -379,12 +379,15 @@ def signed_sums(dtype, width, pitch):
                 emit.store(value, builder.add(place, _I64(code * pitch)))
         with cgutils.for_range(builder, count) as row:
             entries = builder.add(codes, builder.mul(row.index, count))
-            total = cgutils.alloca_once_value(builder, emit.constant([0] * width))
-            with cgutils.for_range(builder, groups) as loop:
-                entry = builder.add(entries, builder.mul(loop.index, _I64(4)))
-                offset = builder.load(builder.inttoptr(entry, _I32.as_pointer()))
-                place = builder.add(table, builder.zext(offset, _I64))
-                builder.store(emit.add(builder.load(total), emit.load(place)), total)
+
+            def term(group):
+                place = builder.add(entries, builder.mul(group, _I64(4)))
+                offset = builder.load(builder.inttoptr(place, _I32.as_pointer()))
+                return emit.load(builder.add(table, builder.zext(offset, _I64)))
+
+            total = cgutils.alloca_once_value(builder, term(_I64(0)))
+            with cgutils.for_range_slice(builder, _I64(1), groups, _I64(1)) as (group, _):
+                builder.store(emit.add(builder.load(total), term(group)), total)
             emit.store(builder.load(total), builder.add(dst, builder.mul(dst_step, row.index)))
 
     return _intrinsic(7, emit_all)

@@ -7,7 +7,7 @@ fits there, else in passes of their own.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -46,6 +46,49 @@ def apply(
         np.copyto(out, src, casting="unsafe")
         source = dense
     task(source, dense, axes.index(axis), workers=workers)
+
+
+def rows(dtype: np.dtype) -> Callable[[np.ndarray, np.ndarray, int], bool] | None:
+    """``f(x, out, n)``: transforms of few C-contiguous rows of n = 2**p points, if there is one.
+
+    It returns False, with nothing done, for integers that might overflow.
+    """
+    if dtype == np.float16 and plan.converts_half():
+        run = loops.transform("wht", "float32", 1).run
+        load, store = loops.half("float16", "float32"), loops.half("float32", "float16")
+
+        def halves(x, out, n):
+            scratch = np.empty(x.size, np.float32)
+            load(x.reshape(-1).view(np.uint16), scratch)
+            run(scratch, scratch, x.size, n, 1, 1.0, -1, 0, 0)
+            store(scratch, out.reshape(-1).view(np.uint16))
+            return True
+
+        return halves
+    if dtype not in NAMES:
+        return None
+    if dtype.kind == "c":
+        real = np.empty(0, dtype).real.dtype
+        run = loops.transform("wht", NAMES[real], 2).run
+
+        def pairs(x, out, n):
+            x, out = x.reshape(-1).view(real), out.reshape(-1).view(real)
+            run(x, out, x.size, n, 2, 1.0, -1, 0, 0)
+            return True
+
+        return pairs
+    run = loops.transform("wht", NAMES[dtype], 1).run
+    magnitude = loops.magnitude("int64") if dtype.kind == "i" else None
+
+    def numbers(x, out, n):
+        if x.ndim > 1:
+            x, out = x.reshape(-1), out.reshape(-1)
+        if magnitude is not None and n * (int(magnitude(x)) + 1) >= 1 << 63:
+            return False
+        run(x, out, x.size, n, 1, 1.0, -1, 0, 0)
+        return True
+
+    return numbers
 
 
 def apply_product(left, right, out, axis, *, scale: float, workers: int) -> None:

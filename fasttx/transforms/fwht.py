@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _array, _threads
-from .._cpu import fwht as loops
 from . import _host
 from .hadamard import split_length
 from .orders import check_order
 
-# The transform's own loops for the arrays that most calls bring: contiguous rows of these dtypes.
-_FAST: dict[np.dtype, Callable] = {}
+# What transforms few contiguous rows of a dtype at the least cost of a call; filled at first use.
+_FAST: dict[np.dtype, Callable | None] = {}
 
 
 def fwht(
@@ -97,7 +96,7 @@ def fwht(
     array([[ 2.82842712,  4.24264069],
            [-1.41421356, -1.41421356]])
     """
-    if norm is None and n is None and workers is None and order == "hadamard":
+    if norm is None and n is None and (workers is None or workers == 1) and order == "hadamard":
         result = _short_cut(x, axis, overwrite_x)
         if result is not None:
             return result
@@ -223,23 +222,17 @@ def ifwhtn(
 
 
 def _short_cut(x, axis, overwrite_x):
-    """The transform of a small contiguous array by one call, or None: this costs a microsecond."""
+    """The transform of few contiguous rows, or None: saves 10 microseconds a call."""
     if type(x) is not np.ndarray or (axis != -1 and axis != x.ndim - 1):
         return None
-    run, flags = _FAST.get(x.dtype), x.flags
-    if run is None or not (
-        flags.c_contiguous and flags.writeable and 0 < x.size < _threads.SERIAL_BELOW
-    ):
+    rows, flags = _FAST.get(x.dtype), x.flags
+    if rows is None or not (flags.c_contiguous and flags.writeable and x.ndim):
         return None
-    n = x.shape[-1] if x.ndim else 0
-    if not n or n & (n - 1):
+    n = x.shape[-1]
+    if not 0 < x.size < _threads.SERIAL_BELOW or n & (n - 1):
         return None
     out = x if overwrite_x else _array.empty_like(x)
-    if x.ndim == 1:
-        run(x, out, n, n, 1, 1.0, -1, 0, 0)
-    else:
-        run(x.reshape(-1), out.reshape(-1), x.size, n, 1, 1.0, -1, 0, 0)
-    return out
+    return out if rows(x, out, n) else None
 
 
 def _factor(norm, points: int, inverse: bool) -> float:
@@ -289,8 +282,8 @@ def _along_axes(x, s, axes, norm, order, overwrite_x, workers, inverse, several=
             "wht", x, out, axis, scale=scale, order=order, transpose=inverse, workers=workers
         )
         x, scale = out, 1.0
-    if out.dtype.kind == "f" and out.dtype in _array.NAMES and out.dtype not in _FAST:
-        _FAST[out.dtype] = loops.transform("wht", _array.NAMES[out.dtype], 1).run
+    if out.dtype not in _FAST:
+        _FAST[out.dtype] = _host.rows(out.dtype)
     return out
 
 
