@@ -86,7 +86,8 @@ def test_long_rows_in_blocks(k):
 @pytest.mark.parametrize(
     ("k", "inner"),
     [(k, inner) for k in (7, 9, 12, 13) for inner in (3, 16, 100, 4099)]
-    + [(k, inner) for k in (1, 3, 5) for inner in ((1 << 15) + 1, 1 << 18, (1 << 18) + 1)],
+    + [(k, inner) for k in (1, 3, 5) for inner in ((1 << 15) + 1, 1 << 18, (1 << 18) + 1)]
+    + [(7, (1 << 17) + 1)],  # the longest single pass over memory
 )
 def test_long_columns_in_blocks(k, inner):
     x = small_integers((1 << k, inner), "float32")

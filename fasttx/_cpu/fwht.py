@@ -39,11 +39,12 @@ def transform(op, dtype, low):
     l1, l2 = plan.l1_block() // size, plan.l2_block() // size
     columns = plan.OUTER_VECTORS * width
     pitch, lookahead, outer_radix = columns * size, plan.PREFETCH, 1 << plan.OUTER_LEVELS
+    last_radix = min(2 * outer_radix, 8 * most)  # one long pass is better than two short ones
 
     butterflies = simd.butterflies(op, dtype, width, [r for r in (2, 4, 8, 16) if r <= most])
     leaves = simd.leaves(op, dtype, width, most, low) if low else None
     multiply = simd.multiply(dtype, width)
-    scratch = simd.buffer(outer_radix * pitch)
+    scratch = simd.buffer(last_radix * pitch)
     prefetch = simd.prefetch(max(1, pitch // 64))
 
     @inlined
@@ -119,14 +120,14 @@ def transform(op, dtype, low):
         passes = 1
         while rows * passes < n:
             passes *= outer_radix
-        while rows * passes > n and 1 < rows < n and rows * inner > l1:
+        while n // rows != last_radix and rows * passes > n and 1 < rows < n and rows * inner > l1:
             rows //= 2
         return rows
 
     @inlined
     def next_radix(left):
         """Radix of the next pass over memory, of even passes rather than a long and a short one."""
-        passes, done = 1, outer_radix
+        passes, done = 1, last_radix
         while done < left:
             passes, done = passes + 1, done * outer_radix
         radix = 2
