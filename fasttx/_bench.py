@@ -49,7 +49,8 @@ def main(argv: Sequence[str]) -> int:
         f"\n{len(results)} cases in {_info.seconds(time.perf_counter() - clock)}, {rounds} rounds."
     )
     if args.json:
-        report = {"date": started, "machine": _info.collect(), "rounds": rounds, "cases": results}
+        machine = {k: v for k, v in _info.collect().items() if k != "code cache"}  # no folders
+        report = {"date": started, "machine": machine, "rounds": rounds, "cases": results}
         args.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return 0
 

@@ -1,0 +1,70 @@
+"""Write the README's table from a report of ``python -m fasttx bench --json FILE``.
+
+Run as ``python benchmarks/readme_table.py benchmarks/results/bench.json``.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+FORMS = {"faster": "{:.1f} × faster", "times": "{:.2f} ×", "over": "{:+.2f} µs"}
+YARDSTICKS = {"rfft": "`scipy.fft.rfft`", "np.negative": "memory pass", "kernel": "the kernel"}
+
+
+def time(seconds):
+    """Seconds in three digits and a unit."""
+    for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            break
+    return f"{seconds / size:.3g} {unit}"
+
+
+def row(case):
+    """Line of the table for a measured case."""
+    yardstick = YARDSTICKS.get(case["yardstick"].partition("(")[0])
+    if yardstick is None:
+        shape, dtype = case["y"]
+        size = "axis -1" if len(shape) > 1 else f"2^{shape[0].bit_length() - 1}, a number"
+        yardstick = f"{dtype} {size}"
+    goal, met = case["goal"], {True: "yes", False: "no", None: ""}[case["met"]]
+    bound = "" if goal is None else f"{'≥' if case['kind'] == 'faster' else '≤'} {goal:g}"
+    cells = [
+        case["case"],
+        case["threads"],
+        time(case["seconds"]["median"]),
+        yardstick,
+        FORMS[case["kind"]].format(case["result"]),
+        bound,
+        met,
+    ]
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def main(path):
+    """Replace what stands between the two marks."""
+    report = json.loads(Path(path).read_text())
+    machine = report["machine"]
+    lines = [
+        f"Measured on {report['date'][:10]} ({machine_line(machine)}), medians of "
+        f"{report['rounds']} alternations; a memory pass is `np.negative(x, out=x)`.",
+        "",
+        "| transform, in place | threads | time | yardstick | result | goal | met |",
+        "| --- | ---: | ---: | --- | ---: | ---: | --- |",
+    ]
+    lines += [row(case) for case in report["cases"] if case["goal"] is not None]
+    text = README.read_text()
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    README.write_text(f"{before}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{after}")
+
+
+def machine_line(machine):
+    """Processor and versions in few words."""
+    keys = ("processor", "code for", "cores", "numpy", "scipy", "numba")
+    found = {k: machine[k] for k in keys if k in machine}
+    return ", ".join(v if k == "processor" else f"{k} {v}" for k, v in found.items())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
