@@ -15,9 +15,8 @@ YARDSTICKS = {"rfft": "`scipy.fft.rfft`", "np.negative": "memory pass", "kernel"
 
 def time(seconds):
     """Seconds in three digits and a unit."""
-    for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size:
-            break
+    units = (("s", 1), ("ms", 1e-3), ("µs", 1e-6))
+    unit, size = next((u for u in units if seconds >= u[1]), units[-1])
     return f"{seconds / size:.3g} {unit}"
 
 
