@@ -33,6 +33,10 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     if args.size and not all(0 <= k <= 34 for k in args.size):
         parser.error("--size takes exponents of 2 from 0 to 34")
+    if args.rounds is not None and args.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    if args.json and not args.json.resolve().parent.is_dir():
+        parser.error(f"--json: there is no folder {args.json.parent}")
     rounds = args.rounds or (3 if args.quick else 7)
 
     started, clock = _info.now(), time.perf_counter()
@@ -83,6 +87,7 @@ def measure(case: _bench_cases.Case, rounds: int) -> dict[str, Any]:
         "x": case.x,
         "threads": case.threads,
         "seconds": _quartiles(mine),
+        "samples": [mine, other],
         "yardstick": case.yardstick,
         "y": case.y,
         "yardstick_seconds": _quartiles(other),

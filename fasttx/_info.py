@@ -34,7 +34,7 @@ _FEATURES = (
 
 
 def collect() -> dict[str, str]:
-    """Gather the facts, in the order in which they are printed; never raises."""
+    """Gather the facts, in the order in which they are printed."""
     name, features = _jit.host()
     folder = _jit.cache_folder()
     widths = ", ".join(f"{plan.width(t)} {t}" for t in ("float32", "float64", "int64"))
@@ -47,7 +47,8 @@ def collect() -> dict[str, str]:
         "code for": name,
         "features": " ".join(f for f in _FEATURES if features.get(f)) or "none of those used",
         "vectors": f"{8 * plan.vector_bytes()} bits: {widths}; {plan.registers()} alive at a time",
-        "caches": f"{plan.cache_bytes(1) >> 10} KiB and {plan.cache_bytes(2) >> 10} KiB",
+        "caches": f"{plan.cache_bytes(1) >> 10} KiB and {plan.cache_bytes(2) >> 10} KiB; "
+        f"blocks of {plan.l1_block() >> 10} KiB and {plan.l2_block() >> 10} KiB",
         "cores": f"{_threads.allowed_cores()} allowed, {os.cpu_count()} in the machine",
         "threading": "ThreadPoolExecutor over loops without the GIL",
         "code cache": f"{folder} (writable)" if folder else "none can be written",

@@ -13,7 +13,7 @@ import numpy as np
 
 import fasttx
 
-from . import _info
+from . import _info, _threads
 from .boolean import algebraic_degree, linear_approximation_table, sbox_nonlinearity
 
 # What a part of the tour found: lines for the table, and what its panel of the picture shows.
@@ -53,6 +53,12 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def check(what: str, found: Any, known: Any) -> None:
+    """Stop the tour with an error where a result is not the known one."""
+    if found != known:
+        raise SystemExit(f"{what}: found {found}, known is {known}")
+
+
 def field_inverse(bits: int, modulus: int, generator: int) -> np.ndarray:
     """Inverses of all elements of GF(2**bits), with 0 for 0.
 
@@ -84,9 +90,11 @@ def aes_sbox() -> tuple[Lines, np.ndarray]:
     masks = np.arange(1, 256)[:, None]
     components = (np.bitwise_count(masks & sbox) & 1).astype(bool)
     degrees = np.unique(algebraic_degree(components))
+    found = sbox_nonlinearity(sbox)
+    check("AES: nonlinearity, zeros, degree", (found, *zeros, *degrees), (112, 17, 7))
     title = "AES S-box"
     lines = [
-        (title, "nonlinearity", f"{sbox_nonlinearity(sbox)}"),
+        (title, "nonlinearity", f"{found}"),
         (title, "zeros in each component's Walsh spectrum", ", ".join(map(str, zeros))),
         (title, "algebraic degree of each component", ", ".join(map(str, degrees))),
     ]
@@ -99,6 +107,7 @@ def sbox_of_16_bits() -> tuple[Lines, None]:
     start = time.perf_counter()
     found = sbox_nonlinearity(sbox)
     spent = time.perf_counter() - start
+    check("inverse in GF(2^16): nonlinearity", found, 2**15 - 2**8)
     title = "inverse in GF(2^16)"
     lines = [
         (title, "nonlinearity", f"{found} (known: 2^15 - 2^8 = {2**15 - 2**8})"),
@@ -112,12 +121,14 @@ def speed(exponent: int) -> tuple[Lines, dict[str, float]]:
     from scipy.fft import rfft
 
     x = np.zeros(2**exponent, np.float32)  # zeros stay zeros, and no time depends on a value
+    cores = _threads.allowed_cores()
     run: dict[str, Callable[[], Any]] = {
         "one pass over memory": lambda: np.negative(x, out=x),
         "fwht": lambda: fasttx.fwht(x, overwrite_x=True, workers=1),
-        "fwht, 2 threads": lambda: fasttx.fwht(x, overwrite_x=True, workers=2),
         "scipy.fft.rfft": lambda: rfft(x, workers=1),
     }
+    if cores > 1:
+        run[f"fwht, {cores} threads"] = lambda: fasttx.fwht(x, overwrite_x=True, workers=cores)
     samples: dict[str, list[float]] = {name: [] for name in run}
     for name in run:
         run[name]()  # compiles, and touches memory
@@ -143,7 +154,8 @@ def photograph() -> tuple[Lines, tuple[np.ndarray, np.ndarray, str] | None]:
     title = "Walsh compression"
     image = sample_image()
     if image is None:
-        return [(title, "needs a photograph", "pip install 'fasttx[plot]'")], None
+        install = "pip install 'fasttx[plot]' or 'fasttx[sklearn]'"
+        return [(title, "needs a photograph", install)], None
     axes = (0, 1)
     walsh = fasttx.fwht2(image, axes=axes, norm="ortho", order="sequency")
     magnitude = np.abs(walsh)
@@ -159,14 +171,20 @@ def photograph() -> tuple[Lines, tuple[np.ndarray, np.ndarray, str] | None]:
 
 
 def sample_image() -> np.ndarray | None:
-    """Photograph of 512 x 512 pixels and three colours in [0, 1] that comes with Matplotlib."""
+    """Photograph in three colours in [0, 1] that comes with Matplotlib or scikit-learn."""
     try:
         from matplotlib import cbook, image
 
         pixels = image.imread(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)))
+        return pixels[:512, :512].astype(np.float32) / 255
+    except (ImportError, OSError):
+        pass
+    try:
+        from sklearn.datasets import load_sample_image
+
+        return load_sample_image("china.jpg")[:256, :512].astype(np.float32) / 255
     except (ImportError, OSError):
         return None
-    return pixels[:512, :512].astype(np.float32) / 255
 
 
 def draw(shown: dict[str, Any], path: Path) -> str:
@@ -192,7 +210,9 @@ def draw(shown: dict[str, Any], path: Path) -> str:
 
     times = shown["speed"]
     bars = panels[0, 1].barh(
-        list(times), [1e3 * t for t in times.values()], color=["0.6", "C0", "C0", "C1"]
+        list(times),
+        [1e3 * t for t in times.values()],
+        color=["0.6", "C0", "C1", "C0"][: len(times)],
     )
     panels[0, 1].bar_label(bars, [_info.seconds(t) for t in times.values()], padding=3)
     panels[0, 1].set(title="One long transform of float32", xlabel="milliseconds")
