@@ -82,6 +82,19 @@ def test_in_place_means_no_copy(workers):
         assert peak < workers * 2 << 20, (x.shape, x.strides, axis, peak)
 
 
+def test_orders_in_place_take_one_row():
+    x = np.ones((6, 1 << 19), np.float32)
+    fasttx.fwht(x, norm="ortho", order="dyadic", overwrite_x=True)  # compiles
+    tracemalloc.start()
+    try:
+        assert fasttx.fwht(x, norm="ortho", order="dyadic", overwrite_x=True) is x
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * x[0].nbytes
+    assert np.allclose(x, 1, atol=1e-5)
+
+
 def test_overwrite_is_a_permission_that_must_fit():
     for x in (make(N, np.int32), make((N,)).tolist(), np.ones(N, bool)):
         before = np.array(x)

@@ -6,6 +6,7 @@ and orders other than the natural one are applied to blocks while they are in ca
 fits there, else in passes of their own.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -136,11 +137,8 @@ def _dense(op, src, out, axis, *, scale, order, transpose, workers) -> None:
     src, out = flat if src is out else src.reshape(-1).view(flat.dtype), flat
     m, exponent = split_length(n)
     part, slab = n // m, n * inner
-    codes = tables = None
-    if m > 1:
-        codes = loops.base_codes(base_matrix(m).T if transpose else base_matrix(m))
-    if order != "hadamard":
-        tables = source_tables(exponent, order)
+    codes = _codes(m, transpose) if m > 1 else None
+    tables = source_tables(exponent, order) if order != "hadamard" else None
 
     def steps(src, out, workers):
         if tables is not None:
@@ -150,18 +148,25 @@ def _dense(op, src, out, axis, *, scale, order, transpose, workers) -> None:
         if codes is not None:
             _apply_base(codes, part * inner, out, workers)
 
-    together = plan.l2_block() // (slab * out.itemsize)
-    if together == 0 or (codes is None and tables is None):
+    if codes is None and tables is None:
         steps(src, out, workers)
         return
-    length = together * slab
+    # As many slabs at a time as stay in cache for all steps; one, on all threads, if none does.
+    together = plan.l2_block() // (slab * out.itemsize)
+    length = max(1, together) * slab
 
     def blocks(first: int, last: int) -> None:
         for start in range(first * length, last * length, length):
             here = out[start : start + length]
-            steps(here if src is out else src[start : start + length], here, 1)
+            there = here if src is out else src[start : start + length]
+            steps(there, here, 1 if together else workers)
 
-    _threads.share(blocks, -(-out.size // length), workers)
+    _threads.share(blocks, -(-out.size // length), workers if together else 1)
+
+
+@functools.lru_cache(maxsize=16)
+def _codes(m: int, transpose: bool) -> np.ndarray:
+    return loops.base_codes(base_matrix(m).T if transpose else base_matrix(m))
 
 
 def _levels(kernel, src, out, n, inner, scale, workers) -> None:

@@ -49,8 +49,8 @@ def fwht(
     overwrite_x : bool, optional
         If True, the result may take the place of `x`: it does, whatever the strides, if `x` is a
         writable array whose dtype and shape are the result's. Scratch is then at most 2 MB a
-        thread (except for transforms of float16 and bfloat16 longer than 2**17, and for orders
-        other than "hadamard").
+        thread, but one row where float16 or bfloat16 rows are longer than 2**17 (in float32), or
+        where `order` is not "hadamard" and a row has more than 1 MB.
     workers : int, optional
         Number of threads. By default one for less than 2**17 elements, else as many as the process
         has cores, within ``fasttx.threads(k)`` at most k. The result's bits do not depend on it.
