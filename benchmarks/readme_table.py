@@ -7,33 +7,23 @@ import json
 import sys
 from pathlib import Path
 
+from fasttx._bench import yardstick_name
+from fasttx._info import seconds
+
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 FORMS = {"faster": "{:.1f} × faster", "times": "{:.2f} ×", "over": "{:+.2f} µs"}
-YARDSTICKS = {"rfft": "`scipy.fft.rfft`", "np.negative": "memory pass", "kernel": "the kernel"}
-
-
-def time(seconds):
-    """Seconds in three digits and a unit."""
-    units = (("s", 1), ("ms", 1e-3), ("µs", 1e-6))
-    unit, size = next((u for u in units if seconds >= u[1]), units[-1])
-    return f"{seconds / size:.3g} {unit}"
 
 
 def row(case):
     """Line of the table for a measured case."""
-    yardstick = YARDSTICKS.get(case["yardstick"].partition("(")[0])
-    if yardstick is None:
-        shape, dtype = case["y"]
-        size = "axis -1" if len(shape) > 1 else f"2^{shape[0].bit_length() - 1}, a number"
-        yardstick = f"{dtype} {size}"
     goal, met = case["goal"], {True: "yes", False: "no", None: ""}[case["met"]]
     bound = "" if goal is None else f"{'≥' if case['kind'] == 'faster' else '≤'} {goal:g}"
     cells = [
         case["case"],
         case["threads"],
-        time(case["seconds"]["median"]),
-        yardstick,
+        seconds(case["seconds"]["median"]),
+        yardstick_name(case),
         FORMS[case["kind"]].format(case["result"]),
         bound,
         met,

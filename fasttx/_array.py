@@ -107,6 +107,12 @@ def empty_like(x: np.ndarray, dtype=None) -> np.ndarray:
     return flat.reshape([x.shape[a] for a in order]).transpose(np.argsort(order))
 
 
+def output(x: np.ndarray, dtype: np.dtype, overwrite: bool) -> np.ndarray:
+    """Where a result of x's shape goes: `x` itself where that is allowed and fits."""
+    fits = overwrite and x.dtype == dtype and x.flags.writeable
+    return x if fits else empty_like(x, dtype)
+
+
 def dense_order(x: np.ndarray) -> list[int] | None:
     """An order of axes in which `x` is C-contiguous, if there is one."""
     if x.flags.c_contiguous:

@@ -134,7 +134,7 @@ def _table(results: list[dict[str, Any]]) -> str:
                 row["case"],
                 str(row["threads"]),
                 _info.seconds(row["seconds"]["median"]),
-                _name(row),
+                yardstick_name(row),
                 _info.seconds(row["yardstick_seconds"]["median"]),
                 result.format(row["result"]),
                 "" if row["goal"] is None else goal.format(row["goal"]),
@@ -145,8 +145,8 @@ def _table(results: list[dict[str, Any]]) -> str:
     return _info.table(lines, header, right=(1, 2, 4, 5, 6))
 
 
-def _name(row: dict[str, Any]) -> str:
-    """Name of a yardstick in few words."""
+def yardstick_name(row: dict[str, Any]) -> str:
+    """Name of a case's yardstick in few words."""
     if row["yardstick"] == _bench_cases.RFFT:
         return "scipy.fft.rfft"
     if row["yardstick"] == _bench_cases.PASS:

@@ -7,7 +7,8 @@ lie meanwhile:
 1. blocks of the first-level cache: a leaf in registers, then passes of radix up to 16;
 2. blocks of the second-level cache: passes of radix 8 (16 lines a power of two apart would evict
    each other from a cache of 8 or 12 ways);
-3. memory: passes of radix up to 64 over narrow blocks of columns, through a small buffer.
+3. memory: passes of radix up to 64, or one of 128, over narrow blocks of columns, through a small
+   buffer.
 
 Addresses and steps are in bytes, lengths in elements.
 """
@@ -39,7 +40,8 @@ def transform(op, dtype, low):
     l1, l2 = plan.l1_block() // size, plan.l2_block() // size
     columns = plan.OUTER_VECTORS * width
     pitch, lookahead, outer_radix = columns * size, plan.PREFETCH, 1 << plan.OUTER_LEVELS
-    last_radix = min(2 * outer_radix, 8 * most)  # one long pass is better than two short ones
+    # One long pass is better than two short ones, where the registers hold its second half.
+    last_radix = min(2 * outer_radix, 8 * most)
 
     butterflies = simd.butterflies(op, dtype, width, [r for r in (2, 4, 8, 16) if r <= most])
     leaves = simd.leaves(op, dtype, width, most, low) if low else None
@@ -275,12 +277,12 @@ def half(source, target):
 
 
 @functools.cache
-def magnitude(dtype):
-    """``f(flat)``: a bound, off by at most one, of the magnitudes of signed integers."""
+def magnitude():
+    """``f(flat)``: the largest magnitude of int64, or that less one."""
 
-    @entry(f"magnitude_{dtype}")
+    @entry("magnitude_int64")
     def run(flat):
-        largest = flat[0] ^ flat[0]
+        largest = np.int64(0)
         for i in range(flat.size):
             value = flat[i]
             largest = max(largest, value ^ (value >> 63))  # -1 - value where it is negative

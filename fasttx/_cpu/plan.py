@@ -61,8 +61,8 @@ def l2_block() -> int:
 # its first pass and half in its second, which keeps the memory busy all the time.
 PREFETCH = 16 << 10
 
-# Rows of a pass over memory: six levels through a buffer in the first-level cache. More rows than
-# this would map to the same sets of the caches, since their distance is a power of two.
+# A pass over memory does six levels, through a buffer in the first-level cache. More rows would
+# map to the same sets of the caches, since their distance is a power of two.
 OUTER_LEVELS = 6
 OUTER_VECTORS = 4
 

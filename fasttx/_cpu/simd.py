@@ -142,6 +142,26 @@ def _prefetch(builder, address, lines):
         builder.call(call, [place, _I32(0), _I32(3), _I32(1)])  # to read, all levels, data
 
 
+def _look_ahead(builder, ahead, index, place, lines):
+    """Ask for the `index`-th so many lines from `ahead` on; with 0, for what is read anyway."""
+    there = builder.add(ahead, builder.mul(index, _I64(lines * 64)))
+    none = builder.icmp_unsigned("==", ahead, _I64(0))
+    _prefetch(builder, builder.select(none, place, there), lines)
+
+
+def _switch(builder, value, functions, args):
+    """Call the one of `functions` (by integer) that `value` names."""
+    end = builder.append_basic_block("end")
+    switch = builder.switch(value, end)
+    for case, function in functions.items():
+        block = builder.append_basic_block(f"case{case}")
+        switch.add_case(_I64(case), block)
+        with builder.goto_block(block):
+            builder.call(function, args)
+            builder.branch(end)
+    builder.position_at_end(end)
+
+
 def _intrinsic(arguments, emit):
     """Numba intrinsic of int64 arguments that emits by ``emit(builder, *args)``."""
 
@@ -171,14 +191,12 @@ def butterflies(op, dtype, width, radices):
         lines = max(1, radix * line // 128)
 
         def body(builder, src, src_step, dst, dst_step, count, ahead):
-            none = builder.icmp_unsigned("==", ahead, _I64(0))
             emit = _Emitter(builder, dtype, lanes)
             with cgutils.for_range(builder, count) as at:
                 here = builder.mul(at.index, _I64(lanes * size))
                 place = builder.add(src, here)
                 if lanes > 1:
-                    there = builder.add(ahead, builder.mul(at.index, _I64(lines * 64)))
-                    _prefetch(builder, builder.select(none, place, there), lines)
+                    _look_ahead(builder, ahead, at.index, place, lines)
                 _step(emit, op, place, src_step, builder.add(dst, here), dst_step, radix)
 
         return body
@@ -206,15 +224,11 @@ def butterflies(op, dtype, width, radices):
         return body
 
     def choose(builder, radix, *args):
-        end = builder.append_basic_block("end")
-        switch = builder.switch(radix, end)
+        functions = {}
         for r in radices:
-            with builder.goto_block(builder.append_basic_block(f"radix{r}")):
-                name = f"fasttx.{op}.{np.dtype(dtype).name}.x{width}.radix{r}"
-                builder.call(_function(builder.module, name, 6, loop(r, name)), args)
-                switch.add_case(_I64(r), builder.block)
-                builder.branch(end)
-        builder.position_at_end(end)
+            name = f"fasttx.{op}.{np.dtype(dtype).name}.x{width}.radix{r}"
+            functions[r] = _function(builder.module, name, 6, loop(r, name))
+        _switch(builder, radix, functions, args)
 
     return _intrinsic(7, choose)
 
@@ -234,34 +248,25 @@ def leaves(op, dtype, width, vectors, low):
         lines = max(1, block * line // 128)
 
         def body(builder, src, dst, length, ahead):
-            none = builder.icmp_unsigned("==", ahead, _I64(0))
+            emit = _Emitter(builder, dtype, width)
             with cgutils.for_range(builder, builder.udiv(length, _I64(block * width))) as at:
                 here = builder.mul(at.index, _I64(block * line))
-                there = builder.add(ahead, builder.mul(at.index, _I64(lines * 64)))
                 place = builder.add(src, here)
-                _prefetch(builder, builder.select(none, place, there), lines)
-                emit = _Emitter(builder, dtype, width)
+                _look_ahead(builder, ahead, at.index, place, lines)
                 step = _I64(line)
                 _step(emit, op, place, step, builder.add(dst, here), step, block, lanes)
 
         return body
 
     def choose(builder, src, dst, length, row, ahead):
-        end = builder.append_basic_block("end")
-        switch = builder.switch(row, end)
-        whole = width
-        cases = [(2 * d, 1, lanes[: i + 1]) for i, d in enumerate(lanes)]
-        while whole < vectors * width:
-            whole *= 2
-            cases.append((whole, whole // width, lanes))
-        for elements, block, distances in cases:
-            with builder.goto_block(builder.append_basic_block(f"row{elements}")):
-                name = f"fasttx.{op}.{np.dtype(dtype).name}.x{width}.low{low}.leaf{elements}"
-                function = _function(builder.module, name, 4, loop(block, distances))
-                builder.call(function, [src, dst, length, ahead])
-                switch.add_case(_I64(elements), builder.block)
-                builder.branch(end)
-        builder.position_at_end(end)
+        loops = {2 * d: loop(1, lanes[: i + 1]) for i, d in enumerate(lanes)}
+        block = 2
+        while block <= vectors:
+            loops[block * width] = loop(block, lanes)
+            block *= 2
+        name = f"fasttx.{op}.{np.dtype(dtype).name}.x{width}.low{low}.leaf"
+        functions = {n: _function(builder.module, f"{name}{n}", 4, f) for n, f in loops.items()}
+        _switch(builder, row, functions, [src, dst, length, ahead])
 
     return _intrinsic(5, choose)
 

@@ -38,7 +38,7 @@ def apply(
     axes = dense_order(out)
     task = partial(_dense, op, scale=scale, order=order, transpose=transpose)
     if axes is None or is_half(out.dtype):
-        _through_scratch(task, src, out, axis, workers)
+        _through_scratch(task, src, out, axis, workers, order == "hadamard")
         return
     dense = out.transpose(axes)
     source = dense if src is out else src.transpose(axes)
@@ -79,7 +79,7 @@ def rows(dtype: np.dtype) -> Callable[[np.ndarray, np.ndarray, int], bool] | Non
 
         return pairs
     run = loops.transform("wht", NAMES[dtype], 1).run
-    magnitude = loops.magnitude("int64") if dtype.kind == "i" else None
+    magnitude = loops.magnitude() if dtype.kind == "i" else None
 
     def numbers(x, out, n):
         if x.ndim > 1:
@@ -192,23 +192,25 @@ def _reorder(tables, inner, src, out, workers) -> None:
     )
 
 
-def _through_scratch(task, src, out, axis, workers) -> None:
-    """The transform by pieces that are copied to contiguous scratch and back."""
+def _through_scratch(task, src, out, axis, workers, separable) -> None:
+    """The transform by pieces that are copied to contiguous scratch and back.
+
+    A `separable` one of n points is one of a matrix of n points along both of its axes.
+    """
     half = is_half(out.dtype)
     work = np.dtype(np.float32) if half else out.dtype
     limit = plan.l2_block() // 2 // work.itemsize
-    pieces = list(_pieces(out.shape, axis, limit))
-    if not half and out.shape[axis] > 2 * limit and task.keywords["order"] == "hadamard":
-        # A line is longer than the scratch: as a matrix, along both of its axes.
+    if separable and not half and out.shape[axis] > 2 * limit:  # a line longer than the scratch
         n = out.shape[axis]
         columns = 1 << (split_length(n)[1] // 2)
         shape = (*out.shape[:axis], n // columns, columns, *out.shape[axis + 1 :])
         matrix = out.reshape(shape)  # a view: splitting an axis never copies
         if src is not out:
             np.copyto(out, src, casting="unsafe")
-        _through_scratch(task, matrix, matrix, axis, workers)
-        _through_scratch(partial(task, scale=1.0), matrix, matrix, axis + 1, workers)
+        _through_scratch(task, matrix, matrix, axis, workers, True)
+        _through_scratch(partial(task, scale=1.0), matrix, matrix, axis + 1, workers, True)
         return
+    pieces = list(_pieces(out.shape, axis, limit))
 
     def transform(first: int, last: int) -> None:
         for piece in pieces[first:last]:

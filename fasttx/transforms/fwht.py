@@ -273,8 +273,7 @@ def _along_axes(x, s, axes, norm, order, overwrite_x, workers, inverse, several=
         if dtype.kind == "i":
             _array.check_sums(x, axes, "the transform")
     workers = _threads.resolve(workers, x.size)
-    in_place = overwrite_x and x.dtype == dtype and x.flags.writeable
-    out = x if in_place else _array.empty_like(x, dtype)
+    out = _array.output(x, dtype, overwrite_x)
     if not axes and out is not x:
         np.copyto(out, x)
     for axis in axes:

@@ -101,7 +101,6 @@ def _subsets(op, x, n, axis, overwrite_x, workers):
     if dtype.kind in "bui":
         dtype = np.dtype(np.int64)
         _array.check_sums(x, [axis], op)
-    in_place = overwrite_x and x.dtype == dtype and x.flags.writeable
-    out = x if in_place else _array.empty_like(x, dtype)
+    out = _array.output(x, dtype, overwrite_x)
     _host.apply(op, x, out, axis, workers=_threads.resolve(workers, x.size))
     return out
