@@ -92,6 +92,10 @@ def test_convolution_of_mixed_dtypes_and_halves():
     assert half.dtype == np.float16
     assert np.array_equal(half, by_definition(a, a).astype(np.float16))
     assert np.array_equal(fasttx.xor_convolve([True, False], [True, True]), [1, 1])
+    unsigned = np.array([2**60, 1], np.uint64)  # NumPy would promote the pair to float64
+    exact = fasttx.xor_convolve(unsigned, np.array([1, 0]))
+    assert exact.dtype == np.int64
+    assert exact.tolist() == [2**60, 1]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "complex64", "int64"])

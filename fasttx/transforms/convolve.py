@@ -67,10 +67,9 @@ def xor_convolve(
     if n < 1 or n & (n - 1):
         raise ValueError(f"xor_convolve needs a length that is a power of two; got {n}")
     shape = np.broadcast_shapes(a.shape, b.shape)
-    dtype = np.result_type(a, b)
-    exact = dtype.kind in "bui"
+    exact = a.dtype.kind in "bui" and b.dtype.kind in "bui"
+    dtype = np.dtype(np.int64) if exact else np.result_type(a, b)
     if exact:
-        dtype = np.dtype(np.int64)
         _check_exact(a, b, axis)
     work = np.dtype(np.float32) if _array.is_half(dtype) else dtype
     workers = _threads.resolve(workers, math.prod(shape))
