@@ -11,7 +11,16 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import boolean, jit, testing
     from ._threads import threads
+    from .transforms.bit_reversal import bit_reversal_permutation, bit_reverse, unordered_freq
     from .transforms.convolve import xor_convolve
+    from .transforms.fft import (
+        fft_unordered,
+        fftbr,
+        ifft_unordered,
+        ifftbr,
+        irfft_unordered,
+        rfft_unordered,
+    )
     from .transforms.fwht import fwht, fwht2, fwhtn, ifwht, ifwht2, ifwhtn
     from .transforms.hadamard import hadamard, next_hadamard_len
     from .transforms.orders import hadamard_permutation
@@ -25,6 +34,15 @@ _HOME = {
     "ifwht": "transforms.fwht",
     "ifwht2": "transforms.fwht",
     "ifwhtn": "transforms.fwht",
+    "fft_unordered": "transforms.fft",
+    "fftbr": "transforms.fft",
+    "ifft_unordered": "transforms.fft",
+    "ifftbr": "transforms.fft",
+    "irfft_unordered": "transforms.fft",
+    "rfft_unordered": "transforms.fft",
+    "unordered_freq": "transforms.bit_reversal",
+    "bit_reversal_permutation": "transforms.bit_reversal",
+    "bit_reverse": "transforms.bit_reversal",
     "hadamard": "transforms.hadamard",
     "next_hadamard_len": "transforms.hadamard",
     "hadamard_permutation": "transforms.orders",
@@ -38,20 +56,29 @@ _MODULES = ("boolean", "jit", "testing")
 
 __all__ = [
     "__version__",
+    "bit_reversal_permutation",
+    "bit_reverse",
     "boolean",
+    "fft_unordered",
+    "fftbr",
     "fwht",
     "fwht2",
     "fwhtn",
     "hadamard",
     "hadamard_permutation",
+    "ifft_unordered",
+    "ifftbr",
     "ifwht",
     "ifwht2",
     "ifwhtn",
+    "irfft_unordered",
     "jit",
     "mobius",
     "next_hadamard_len",
+    "rfft_unordered",
     "testing",
     "threads",
+    "unordered_freq",
     "warmup",
     "xor_convolve",
     "zeta",

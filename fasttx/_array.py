@@ -92,17 +92,22 @@ def resized(x: np.ndarray, n: int, axis: int) -> np.ndarray:
     return out
 
 
+def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An uninitialised C-contiguous array that begins with a cache line."""
+    nbytes = math.prod(shape) * dtype.itemsize
+    raw = np.empty(nbytes + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + nbytes].view(dtype).reshape(shape)
+
+
 def empty_like(x: np.ndarray, dtype=None) -> np.ndarray:
     """An uninitialised array of x's shape, in its order of axes, aligned to a cache line."""
     if x.nbytes < _ALIGN_FROM and dtype is None:
         return np.empty_like(x, subok=False)
     dtype = x.dtype if dtype is None else np.dtype(dtype)
-    nbytes = x.size * dtype.itemsize
-    raw = np.empty(nbytes + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    flat = raw[start : start + nbytes].view(dtype)
     if x.flags.c_contiguous:
-        return flat.reshape(x.shape)
+        return aligned(x.shape, dtype)
+    flat = aligned((x.size,), dtype)
     order = sorted(range(x.ndim), key=lambda a: -abs(x.strides[a]))
     return flat.reshape([x.shape[a] for a in order]).transpose(np.argsort(order))
 
@@ -137,6 +142,17 @@ def largest_sum(x: np.ndarray, axes) -> int:
     high = (bits >> np.uint64(32)).sum(axis=tuple(axes)).astype(object)
     low = (bits & np.uint64(0xFFFFFFFF)).sum(axis=tuple(axes)).astype(object)
     return int(np.max(high * 2**32 + low))
+
+
+def norm_factor(norm, points: int, inverse: bool) -> float:
+    """Factor of a transform of so many points, by the names of ``scipy.fft``."""
+    if norm not in (None, "backward", "ortho", "forward"):
+        raise ValueError(
+            f'Invalid norm value {norm!r}, should be "backward", "ortho" or "forward" (or None)'
+        )
+    if norm == "ortho":
+        return 1 / math.sqrt(points)
+    return 1 / points if (norm == "forward") != inverse else 1.0
 
 
 def check_sums(x: np.ndarray, axes, what: str) -> None:

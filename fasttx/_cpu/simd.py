@@ -26,7 +26,7 @@ _SCALAR = {
 }
 
 
-class _Emitter:
+class Emitter:
     """IR for vectors of `width` elements of `dtype`."""
 
     def __init__(self, builder, dtype, width):
@@ -119,7 +119,7 @@ def _step(emit, op, src, src_step, dst, dst_step, vectors, lanes=(), cross=True)
         emit.store(x, emit.address(dst, dst_step, i))
 
 
-def _function(module, name, arguments, body):
+def subroutine(module, name, arguments, body):
     """The module's function of that name, of int64 arguments, emitted by `body` once."""
     if name in module.globals:
         return module.globals[name]
@@ -132,7 +132,7 @@ def _function(module, name, arguments, body):
     return function
 
 
-def _prefetch(builder, address, lines):
+def ask_for(builder, address, lines):
     """Ask for that many cache lines from `address` on."""
     byte = ir.IntType(8).as_pointer()
     kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
@@ -146,23 +146,23 @@ def _look_ahead(builder, ahead, index, place, lines):
     """Ask for the `index`-th so many lines from `ahead` on; with 0, for what is read anyway."""
     there = builder.add(ahead, builder.mul(index, _I64(lines * 64)))
     none = builder.icmp_unsigned("==", ahead, _I64(0))
-    _prefetch(builder, builder.select(none, place, there), lines)
+    ask_for(builder, builder.select(none, place, there), lines)
 
 
-def _switch(builder, value, functions, args):
+def switch(builder, value, functions, args):
     """Call the one of `functions` (by integer) that `value` names."""
     end = builder.append_basic_block("end")
-    switch = builder.switch(value, end)
+    table = builder.switch(value, end)
     for case, function in functions.items():
         block = builder.append_basic_block(f"case{case}")
-        switch.add_case(_I64(case), block)
+        table.add_case(_I64(case), block)
         with builder.goto_block(block):
             builder.call(function, args)
             builder.branch(end)
     builder.position_at_end(end)
 
 
-def _intrinsic(arguments, emit):
+def from_integers(arguments, emit):
     """Numba intrinsic of int64 arguments that emits by ``emit(builder, *args)``."""
 
     def generate(context, builder, signature, args):
@@ -191,7 +191,7 @@ def butterflies(op, dtype, width, radices):
         lines = max(1, radix * line // 128)
 
         def body(builder, src, src_step, dst, dst_step, count, ahead):
-            emit = _Emitter(builder, dtype, lanes)
+            emit = Emitter(builder, dtype, lanes)
             with cgutils.for_range(builder, count) as at:
                 here = builder.mul(at.index, _I64(lanes * size))
                 place = builder.add(src, here)
@@ -204,7 +204,7 @@ def butterflies(op, dtype, width, radices):
     def loop(radix, name):
         def body(builder, src, src_step, dst, dst_step, count, ahead):
             def run(first, groups, lanes):
-                function = _function(builder.module, f"{name}.by{lanes}", 6, columns(radix, lanes))
+                function = subroutine(builder.module, f"{name}.by{lanes}", 6, columns(radix, lanes))
                 here = builder.mul(first, _I64(size))
                 place, target = builder.add(src, here), builder.add(dst, here)
                 builder.call(function, [place, src_step, target, dst_step, groups, ahead])
@@ -227,10 +227,10 @@ def butterflies(op, dtype, width, radices):
         functions = {}
         for r in radices:
             name = f"fasttx.{op}.{np.dtype(dtype).name}.x{width}.radix{r}"
-            functions[r] = _function(builder.module, name, 6, loop(r, name))
-        _switch(builder, radix, functions, args)
+            functions[r] = subroutine(builder.module, name, 6, loop(r, name))
+        switch(builder, radix, functions, args)
 
-    return _intrinsic(7, choose)
+    return from_integers(7, choose)
 
 
 def leaves(op, dtype, width, vectors, low):
@@ -248,7 +248,7 @@ def leaves(op, dtype, width, vectors, low):
         lines = max(1, block * line // 128)
 
         def body(builder, src, dst, length, ahead):
-            emit = _Emitter(builder, dtype, width)
+            emit = Emitter(builder, dtype, width)
             with cgutils.for_range(builder, builder.udiv(length, _I64(block * width))) as at:
                 here = builder.mul(at.index, _I64(block * line))
                 place = builder.add(src, here)
@@ -265,10 +265,10 @@ def leaves(op, dtype, width, vectors, low):
             loops[block * width] = loop(block, lanes)
             block *= 2
         name = f"fasttx.{op}.{np.dtype(dtype).name}.x{width}.low{low}.leaf"
-        functions = {n: _function(builder.module, f"{name}{n}", 4, f) for n, f in loops.items()}
-        _switch(builder, row, functions, [src, dst, length, ahead])
+        functions = {n: subroutine(builder.module, f"{name}{n}", 4, f) for n, f in loops.items()}
+        switch(builder, row, functions, [src, dst, length, ahead])
 
-    return _intrinsic(5, choose)
+    return from_integers(5, choose)
 
 
 def multiply(dtype, width):
@@ -277,7 +277,7 @@ def multiply(dtype, width):
 
     def loop(builder, src, dst, start, stop, lanes, factor):
         with cgutils.for_range_slice(builder, start, stop, _I64(lanes)) as (index, _):
-            emit = _Emitter(builder, dtype, lanes)
+            emit = Emitter(builder, dtype, lanes)
             here = builder.mul(index, _I64(size))
             value = emit.load(builder.add(src, here))
             if emit.is_float:
@@ -301,7 +301,7 @@ def multiply(dtype, width):
 
 def prefetch(lines):
     """``f(address)``: ask for that many cache lines."""
-    return _intrinsic(1, lambda builder, address: _prefetch(builder, address, lines))
+    return from_integers(1, lambda builder, address: ask_for(builder, address, lines))
 
 
 def buffer(size):
@@ -355,7 +355,7 @@ def convert(source, target, width):
         loop(builder, src, dst, _I64(0), whole, width)
         loop(builder, src, dst, whole, length, 1)
 
-    return _intrinsic(3, emit)
+    return from_integers(3, emit)
 
 
 def signed_sums(dtype, width, pitch):
@@ -368,7 +368,7 @@ def signed_sums(dtype, width, pitch):
     """
 
     def emit_all(builder, src, step, dst, dst_step, count, codes, table):
-        emit = _Emitter(builder, dtype, width)
+        emit = Emitter(builder, dtype, width)
         groups = builder.lshr(count, _I64(2))
         with cgutils.for_range(builder, groups) as loop:
             first = builder.add(src, builder.mul(step, builder.mul(loop.index, _I64(4))))
@@ -395,4 +395,4 @@ def signed_sums(dtype, width, pitch):
                 builder.store(emit.add(builder.load(total), term(group)), total)
             emit.store(builder.load(total), builder.add(dst, builder.mul(dst_step, row.index)))
 
-    return _intrinsic(7, emit_all)
+    return from_integers(7, emit_all)

@@ -38,7 +38,7 @@ def apply(
     axes = dense_order(out)
     task = partial(_dense, op, scale=scale, order=order, transpose=transpose)
     if axes is None or is_half(out.dtype):
-        _through_scratch(task, src, out, axis, workers, order == "hadamard")
+        through_scratch(task, src, out, axis, workers, order == "hadamard")
         return
     dense = out.transpose(axes)
     source = dense if src is out else src.transpose(axes)
@@ -192,7 +192,7 @@ def _reorder(tables, inner, src, out, workers) -> None:
     )
 
 
-def _through_scratch(task, src, out, axis, workers, separable) -> None:
+def through_scratch(task, src, out, axis, workers, separable) -> None:
     """The transform by pieces that are copied to contiguous scratch and back.
 
     A `separable` one of n points is one of a matrix of n points along both of its axes.
@@ -207,8 +207,8 @@ def _through_scratch(task, src, out, axis, workers, separable) -> None:
         matrix = out.reshape(shape)  # a view: splitting an axis never copies
         if src is not out:
             np.copyto(out, src, casting="unsafe")
-        _through_scratch(task, matrix, matrix, axis, workers, True)
-        _through_scratch(partial(task, scale=1.0), matrix, matrix, axis + 1, workers, True)
+        through_scratch(task, matrix, matrix, axis, workers, True)
+        through_scratch(partial(task, scale=1.0), matrix, matrix, axis + 1, workers, True)
         return
     pieces = list(_pieces(out.shape, axis, limit))
 

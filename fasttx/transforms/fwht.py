@@ -235,20 +235,10 @@ def _short_cut(x, axis, overwrite_x):
     return out if rows(x, out, n) else None
 
 
-def _factor(norm, points: int, inverse: bool) -> float:
-    if norm not in (None, "backward", "ortho", "forward"):
-        raise ValueError(
-            f'Invalid norm value {norm!r}, should be "backward", "ortho" or "forward" (or None)'
-        )
-    if norm == "ortho":
-        return 1 / math.sqrt(points)
-    return 1 / points if (norm == "forward") != inverse else 1.0
-
-
 def _along_axes(x, s, axes, norm, order, overwrite_x, workers, inverse, several=False):
     """Validate everything, then transform axis by axis."""
     check_order(order)
-    _factor(norm, 1, inverse)
+    _array.norm_factor(norm, 1, inverse)
     if workers is not None:
         _threads.check_workers(workers)
     if _array.is_device_array(x):
@@ -263,7 +253,7 @@ def _along_axes(x, s, axes, norm, order, overwrite_x, workers, inverse, several=
         split_length(n)
         check_order(order, n)
     points = math.prod(lengths)
-    scale = _factor(norm, points, inverse)
+    scale = _array.norm_factor(norm, points, inverse)
     for n, axis in zip(lengths, axes, strict=True):
         if n != x.shape[axis]:
             x, overwrite_x = _array.resized(x, n, axis), True
@@ -294,5 +284,5 @@ def _on_device(x, s, axes, norm, order, overwrite_x, inverse, several):
     shape = tuple(x.shape)
     axes = _array.check_axis(axes, len(shape))
     n = _array.check_length(s, shape[axes])
-    scale = _factor(norm, n, inverse)
+    scale = _array.norm_factor(norm, n, inverse)
     return device.fwht(x, n, axes, scale=scale, order=order, overwrite_x=overwrite_x)

@@ -1,0 +1,342 @@
+"""Loops of the fast Fourier transform without bit reversal.
+
+Rows of n = 2**p complex numbers are split from natural to bit-reversed order, or merged back, in
+place or from one array to another; `simd_fft` tells what the codelets do. Blocks nest by caches:
+
+1. memory: passes of radix up to 128, on narrow blocks of columns, through a small buffer;
+2. blocks of the second-level cache: passes of radix up to 8;
+3. blocks of the first-level cache: such passes, then leaves in registers.
+
+A merge goes through the same steps from the last to the first. Along an axis that is not the last,
+steps of kind 1 do everything. Addresses and steps are in bytes, lengths in complex numbers.
+"""
+
+import functools
+from types import SimpleNamespace
+
+import numpy as np
+
+from .._jit import entry, inlined
+from . import plan, simd, simd_fft
+
+_LOW = 256  # rows of the first table of twiddles
+OUTER = 128  # largest radix of a pass over memory
+ONE = int(np.float64(1).view(np.int64))  # the bits of the scale 1.0
+
+
+def vectors():
+    """Complex vectors that a codelet keeps in registers, of two registers each."""
+    return max(2, plan.registers() // 2)
+
+
+def leaf_points(dtype):
+    """Points of a leaf of the transform of real dtype `dtype`."""
+    return vectors() * plan.width(dtype)
+
+
+@functools.lru_cache(maxsize=64)
+def twiddles(dtype, sign, blocks):
+    """Both tables of rows for block numbers below `blocks`, flat: `_LOW` rows, then the others."""
+    width, leaf = plan.width(dtype), leaf_points(dtype)
+    low = simd_fft.theta(_LOW)[:, None]
+    high = simd_fft.theta(-(-blocks // _LOW))[:, None] / _LOW
+    j, lanes = np.arange(simd_fft.ROW) / simd_fft.ROW, np.arange(width) / leaf
+
+    def root(turns):
+        return simd_fft.unit_root(turns, sign)
+
+    tables = [
+        (root(low * j), root((low - 0.5) * lanes) - 1),
+        (root(high * j) - 1, root(high * lanes) - 1),
+    ]
+    flat = np.concatenate([np.hstack([x.real, x.imag, y.real, y.imag]) for x, y in tables]).ravel()
+    return _aligned(flat.astype(dtype))
+
+
+def _aligned(flat):
+    """The same numbers from the beginning of a cache line on."""
+    raw = np.empty(flat.nbytes + 64, np.uint8)
+    place = raw[-raw.ctypes.data % 64 :][: flat.nbytes].view(flat.dtype)
+    place[:] = flat
+    return place
+
+
+@inlined
+def levels_of(n):
+    levels = 0
+    while n > 1:
+        levels, n = levels + 1, n // 2
+    return levels
+
+
+def rows_of_twiddles(dtype):
+    """``row_at(table, index, place, count)``: address of consecutive rows, at `place` if made."""
+    corrected = simd_fft.corrected_rows(dtype, plan.width(dtype))
+    line = simd_fft.row_bytes(dtype, plan.width(dtype))
+
+    @inlined
+    def row_at(table, index, place, count):
+        here = table + index % _LOW * line
+        if index < _LOW:
+            return here
+        corrected(here, table + (_LOW + index // _LOW) * line, count, place)
+        return place
+
+    return row_at
+
+
+def memory_pass(kind, dtype, first, inside, last, direct):
+    """``f(src, src_step, dst, dst_step, radix, columns, number, top, table, scale)``.
+
+    A pass of that radix on block `number`, whose rows of `columns` numbers are `src_step` apart, by
+    steps through a buffer. The first and the last step have codelets of their own, which take
+    `top`; where the pass is `direct`, one step may be both.
+    """
+    most, width, split = vectors(), plan.width(dtype), kind == "split"
+    pitch = 4 * width * np.dtype(dtype).itemsize  # two vectors of complex numbers
+    scratch = simd.buffer(OUTER * pitch)
+    row_scratch = simd.buffer(simd_fft.row_bytes(dtype, width))
+    prefetch = simd.prefetch(max(1, pitch // 64))
+    row_at = rows_of_twiddles(dtype)
+
+    @inlined
+    def run(src, src_step, dst, dst_step, radix, columns, number, top, table, scale):
+        buffer, done, step, fits = scratch(), 1, 0, most
+        if radix == 16:
+            fits = 4
+        while done < radix or (step < 2 and not direct):
+            # A split combines rows far apart first, a merge adjacent ones: `reach` rows at a time.
+            rest = radix // done
+            factor = min(rest, fits)
+            reach = done * factor
+            begins, finishes = step == 0, reach == radix and (direct or step > 0)
+            if split:
+                reach = rest
+            near, blocks = reach // factor, radix // reach
+            source, target, from_step, to_step = buffer, buffer, pitch, pitch
+            if begins:
+                source, from_step = src, src_step
+            if finishes:
+                target, to_step = dst, dst_step
+            apart, away = near * from_step, near * to_step
+            for k in range(blocks):
+                row = row_at(table, number * blocks + k, row_scratch(), 1)
+                for g in range(near):
+                    here = source + (k * reach + g) * from_step
+                    there = target + (k * reach + g) * to_step
+                    if begins:
+                        for i in range(factor):
+                            prefetch(here + i * apart + pitch)
+                    if begins and (split or not finishes):
+                        first(top, factor, here, apart, there, away, columns, row, scale)
+                    elif finishes:
+                        last(top, factor, here, apart, there, away, columns, row, scale)
+                    else:
+                        inside(factor, here, apart, there, away, columns, row, scale)
+            done, step = done * factor, step + 1
+
+    return run
+
+
+@functools.cache
+def transform(kind, sign, dtype):
+    """Entry points of a "split" or a "merge" of rows with exponents of that sign.
+
+    It holds ``run(src, dst, total, n, table, scale, number, parted, stage, first, last)`` for flat
+    complex arrays of `total` numbers with parts of `dtype`, in rows of `n`, and
+    ``stages(total, n)``, the number of independent units of every stage. A call does units `first`
+    to `last` of one stage, or all of everything with `stage` = -1. `table` is from `twiddles`, for
+    block numbers below ``(number + 1)*n/leaf``; `scale` holds the bits of a float64 by which the
+    result is multiplied. Rows are blocks of that `number` of longer ones (0 for whole ones); with
+    `parted` they come to a split, or go from a merge, parted and not scaled, and n > leaf.
+    """
+    name, size, width = np.dtype(dtype).name, 2 * np.dtype(dtype).itemsize, plan.width(dtype)
+    most, split = vectors(), kind == "split"
+    leaf = most * width
+    l1, l2 = plan.l1_block() // size, plan.l2_block() // size
+    columns = 2 * width  # of a block of a pass over memory
+    radices = [r for r in (2, 4, 8) if r <= most]
+    three = most >= 8
+
+    passes = functools.partial(simd_fft.passes, kind, sign, dtype, width, radices)
+    inside = passes("ss")
+    ends = passes("is" if split else "si", twiddled=False)
+    leaves = simd_fft.leaves(kind, sign, dtype, width, most)
+    rows = simd_fft.rows(kind, sign, dtype, width, most)
+    copy = simd.multiply(dtype, width)
+    row_at = rows_of_twiddles(dtype)
+    row_scratch = simd.buffer(l1 // leaf * simd_fft.row_bytes(dtype, width))
+    tail_scratch = simd.buffer(2 * width * size)
+
+    @inlined
+    def plain(top, radix, src, src_step, dst, dst_step, count, row, scale):
+        inside(radix, src, src_step, dst, dst_step, count, row, scale)
+
+    @inlined
+    def end(top, radix, src, src_step, dst, dst_step, count, row, scale):
+        if top:
+            ends(radix, src, src_step, dst, dst_step, count, row, scale)
+        else:
+            inside(radix, src, src_step, dst, dst_step, count, row, scale)
+
+    first_codelet, last_codelet = (end, plain) if split else (plain, end)
+    outer = memory_pass(kind, dtype, first_codelet, inside, last_codelet, True)
+
+    @inlined
+    def next_radix(left):
+        """Radix of the next pass of a split with so many levels above the leaves."""
+        if not three:
+            return 2 if left % 2 else 4
+        if left % 3 == 0:
+            return 8
+        return 2 if left == 1 else 4
+
+    @inlined
+    def next_radix_up(left):
+        """Radix of the next pass of a merge with so many levels above it: the same passes."""
+        if not three or left == 4 or left == 2:
+            return 2 if left == 1 else 4
+        return 2 if left == 1 else 8
+
+    @inlined
+    def chunk_of(length):
+        """Points of a block of the first-level cache, which passes up from the leaves reach."""
+        chunk, left = leaf, levels_of(length // leaf)
+        while left:
+            radix = next_radix_up(left)
+            if chunk * radix > l1:
+                break
+            chunk, left = chunk * radix, left - levels_of(radix)
+        return chunk
+
+    @inlined
+    def down(src, dst, length, until, block, top, table, scale):
+        """Passes of a split from `length` to `until` points on block number `block`."""
+        span, first = length, block
+        while span > until:
+            radix = next_radix(levels_of(span // leaf))
+            step = span // radix * size
+            for k in range(length // span):
+                here, row = k * span * size, row_at(table, first + k, row_scratch(), 1)
+                place, whole = dst + here, top and span == length
+                end(whole, radix, src + here, step, place, step, span // radix, row, scale)
+            src, span, first = dst, span // radix, first * radix
+
+    @inlined
+    def up(dst, start, length, levels, block, top, table, scale):
+        """Passes of a merge from `start` to `length` points, with so many levels above `start`."""
+        span = start
+        while span < length:
+            radix = next_radix_up(levels)
+            step, count = span * size, length // (span * radix)
+            for k in range(count):
+                here = dst + k * radix * step
+                row = row_at(table, block * count + k, row_scratch(), 1)
+                end(top and count == 1, radix, here, step, here, step, span, row, scale)
+            span, levels = span * radix, levels - levels_of(radix)
+
+    @inlined
+    def cached(src, dst, length, block, top, table, scale):
+        """All levels of block number `block`, of `length` points."""
+        chunk = chunk_of(length)
+        each, count = chunk // leaf, length // chunk
+        if split and count > 1:
+            down(src, dst, length, chunk, block, top, table, scale)
+            src, top = dst, False
+        for c in range(count):
+            source, here, number = src + c * chunk * size, dst + c * chunk * size, block * count + c
+            if split:
+                down(source, here, chunk, leaf, number, top, table, scale)
+                leaves(here, here, each, row_at(table, number * each, row_scratch(), each), scale)
+            else:
+                leaves(source, here, each, row_at(table, number * each, row_scratch(), each), scale)
+                levels = levels_of(length // leaf)
+                up(here, leaf, chunk, levels, number, top and count == 1, table, scale)
+        if not split and count > 1:
+            up(dst, chunk, length, levels_of(count), block, top, table, scale)
+
+    @inlined
+    def outer_passes(blocks):
+        passes, reach = 0, 1
+        while reach < blocks:
+            passes, reach = passes + 1, reach * OUTER
+        return passes
+
+    @inlined
+    def outer_pass(n, inner, passes, number):
+        """Length of the blocks of a pass over memory, from the top, and its radix."""
+        length, radix = n, 1
+        for p in range(number + 1):
+            length //= radix
+            radix = 1
+            while radix ** (passes - p) < length // inner:
+                radix *= 2
+        return length, radix
+
+    @inlined
+    def short(src, dst, count, n, scale):
+        """Rows of at most a leaf, `count` points in all."""
+        whole = count // max(n, 2 * width) * max(n, 2 * width)
+        rows(src, dst, whole, n, scale)
+        if whole < count:
+            start, tail = whole * size, tail_scratch()
+            copy(src + start, tail, 2 * (count - whole), 1.0)
+            rows(tail, tail, 2 * width, n, scale)
+            copy(tail, dst + start, 2 * (count - whole), 1.0)
+
+    @entry(f"{kind}{'+' if sign > 0 else '-'}_{name}")
+    def run(src, dst, total, n, table, scale, number, parted, stage, first, last):
+        src, dst, table = simd.address(src), simd.address(dst), simd.address(table)
+        if n <= leaf:
+            if stage < 0:
+                first, last = 0, total // n
+            short(src + first * n * size, dst + first * n * size, (last - first) * n, n, scale)
+            return
+        inner = min(n, l2)
+        passes = outer_passes(n // inner)
+        for step in range(passes + 1):
+            is_cached = step == (passes if split else 0)
+            length, radix = inner, 1
+            units = total // inner
+            if not is_cached:
+                length, radix = outer_pass(n, inner, passes, step if split else passes - step)
+                units = total // radix // columns
+            if stage < 0:
+                first, last = 0, units
+            if stage < 0 or stage == step:
+                span = length // radix
+                for unit in range(first, last):
+                    block, start = unit, 0
+                    if not is_cached:
+                        block, start = unit // (span // columns), unit % (span // columns) * columns
+                    here = (block * length + start) * size
+                    there, step_size, top = dst + here, span * size, length == n and not parted
+                    here, block = src + here, block % (n // length) + number * (n // length)
+                    if is_cached:
+                        cached(here, there, length, block, top, table, scale)
+                    else:
+                        outer(
+                            here,
+                            step_size,
+                            there,
+                            step_size,
+                            radix,
+                            columns,
+                            block,
+                            top,
+                            table,
+                            scale,
+                        )
+            src = dst
+
+    def stages(total, n):
+        if n <= leaf:
+            return [total // n]
+        inner = min(n, l2)
+        passes = outer_passes.py_func(n // inner)
+        units = [
+            total // outer_pass.py_func(n, inner, passes, p)[1] // columns for p in range(passes)
+        ]
+        return [*units, total // inner] if split else [total // inner, *units[::-1]]
+
+    return SimpleNamespace(run=run, stages=stages)

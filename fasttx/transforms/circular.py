@@ -1,0 +1,150 @@
+"""Circular convolution with a fixed kernel: spectra are kept, rows are convolved in cache."""
+
+import math
+
+import numpy as np
+
+from .. import _array, _threads
+from .._cpu import fft as loops
+from .._cpu import filtering
+from . import _fft_host
+
+
+class CircularFilter:
+    """Circular convolution of n points with a fixed kernel.
+
+    ``y[i] = sum_j kernel[(i - j) mod n] x[j]``, for rows x that are padded with zeros to n.
+
+    Parameters
+    ----------
+    kernel : ndarray of shape (n,) or (channels, n)
+        float32, float64, complex64 or complex128, n a power of two. With channels, row i is the
+        kernel of index i of the next to last axis of what is filtered.
+    skew : bool, optional
+        Convolve modulo ``x**n + 1``: what goes around the end changes its sign. For real rows this
+        is the faster one, and as good where nothing goes around.
+    keep : ndarray of bool, shape (blocks,) or (channels, blocks), optional
+        Which blocks of each spectrum, in its bit-reversed order, to keep: the others are taken to
+        be zero and cost nothing. `blocks` is a power of two.
+
+    Notes
+    -----
+    Each row is loaded into scratch, transformed, multiplied and transformed back before the next:
+    2 n log2(n) butterflies for n complex or 2 n real numbers. Host only.
+    """
+
+    def __init__(self, kernel: np.ndarray, *, skew: bool = False, keep: np.ndarray | None = None):
+        self.n = kernel.shape[-1]
+        if self.n < 2 or self.n & (self.n - 1):
+            raise ValueError(f"the kernel's length must be a power of two above 1; got {self.n}")
+        self.kernel, self.skew = kernel, skew
+        self.channels = kernel.shape[0] if kernel.ndim > 1 else 1
+        self.keep = np.zeros(0, np.uint8)
+        if keep is not None:
+            keep = np.broadcast_to(keep, (self.channels, keep.shape[-1]))
+            self.keep = np.ascontiguousarray(keep, np.uint8).reshape(-1)
+        self._spectra: dict[tuple, np.ndarray] = {}
+
+    def __call__(
+        self,
+        x: np.ndarray,
+        length: int | None = None,
+        *,
+        adjoint: bool = False,
+        workers: int | None = None,
+    ) -> np.ndarray:
+        """Convolve the rows of `x`.
+
+        Parameters
+        ----------
+        x : ndarray of shape (..., m) or (..., channels, m)
+            Real or complex, m <= n.
+        length : int, optional
+            How many of the n results of a row to return; default all.
+        adjoint : bool, optional
+            Apply the adjoint, ``y[i] = sum_j conj(kernel[(j - i) mod n]) x[j]``.
+        workers : int, optional
+            Number of threads, over rows.
+
+        Returns
+        -------
+        y : ndarray of shape (..., length)
+            Of the common dtype of kernel and x.
+        """
+        length = self.n if length is None else length
+        dtype = np.result_type(self.kernel, x)
+        x = np.ascontiguousarray(x, dtype)
+        if x.shape[-1] > self.n or not 0 <= length <= self.n:
+            raise ValueError(f"rows of {x.shape[-1]}, {length} results: at most {self.n}")
+        if self.channels > 1 and (x.ndim < 2 or x.shape[-2] != self.channels):
+            raise ValueError(f"x of shape {x.shape} has not {self.channels} channels")
+        out = np.empty((*x.shape[:-1], length), dtype)
+        if x.size == 0:
+            out[...] = 0
+        if out.size and x.size:
+            self._convolve(x, out, int(adjoint), workers)
+        return out
+
+    def _convolve(self, x, out, adjoint, workers):
+        mode, points, number = self._layout(x.dtype)
+        pairs = np.result_type(x.dtype, np.complex64)
+        real = np.dtype(_fft_host.REAL[pairs])
+        if points <= loops.leaf_points(real) * max(1, self.keep.size // self.channels):
+            if self.keep.size:
+                raise ValueError(f"{self.n} points are too few for blocks of spectra")
+            self._small(x, out, adjoint)
+            return
+        spectra = self._spectrum(mode, points, number, pairs)
+        tables = tuple(_fft_host.tables(sign, pairs, points, number) for sign in (-1, 1))
+        run = filtering.convolve(real.name)
+        rows = math.prod(x.shape[:-1])
+        units = rows
+        if mode == filtering.PAIRS:
+            units = -(-rows // (2 * self.channels)) * self.channels
+        head = (
+            x.reshape(-1).view(real),
+            out.reshape(-1).view(real),
+            x.shape[-1],
+            out.shape[-1],
+            mode,
+        )
+        tail = spectra, self.channels, number, tables, self.keep, adjoint
+
+        def task(first, last):
+            work = _array.aligned((points,), pairs)
+            run(*head, work, work.view(real), *tail, first, last)
+
+        _threads.share(task, units, _threads.resolve(workers, units * points))
+
+    def _layout(self, dtype):
+        """What makes up a row of complex numbers, of how many, and the number of the block."""
+        if dtype.kind == "c":
+            return filtering.COMPLEX, self.n, int(self.skew)
+        return (filtering.HALVES, self.n // 2, 3) if self.skew else (filtering.PAIRS, self.n, 0)
+
+    def _spectrum(self, mode, points, number, pairs):
+        """Spectra of the kernel, in bit-reversed order, times what a merge leaves out."""
+        key = mode, pairs
+        if key not in self._spectra:
+            kernel = self.kernel.reshape(self.channels, self.n)
+            if mode == filtering.HALVES:
+                kernel = kernel[:, :points] + 1j * kernel[:, points:]
+            turns = np.arange(points) / points * {0: 0.0, 1: 0.5, 3: 0.75}[number]
+            rows = np.multiply(kernel, np.exp(-2j * np.pi * turns) / points)
+            rows = np.ascontiguousarray(rows, pairs)
+            # Blocks of that number are whole rows, after their numbers are turned step by step.
+            _fft_host.apply("split", -1, rows, rows, 1)
+            self._spectra[key] = rows.reshape(-1)
+        return self._spectra[key]
+
+    def _small(self, x, out, adjoint):
+        """Rows shorter than a leaf: one transform of all of them."""
+        points = self.n
+        twist = np.exp(-1j * np.pi * np.arange(points) / points) if self.skew else np.ones(points)
+        kernel = np.fft.fft(self.kernel * twist)
+        if adjoint:
+            kernel = kernel.conj()
+        m = x.shape[-1]
+        y = np.fft.ifft(np.fft.fft(x * twist[:m], points) * kernel) * twist.conj()
+        y = y[..., : out.shape[-1]]
+        out[...] = y if out.dtype.kind == "c" else y.real
