@@ -36,20 +36,23 @@ def leaf_points(dtype):
 
 @functools.lru_cache(maxsize=64)
 def twiddles(dtype, sign, blocks):
-    """Both tables of rows for block numbers below `blocks`, flat: `_LOW` rows, then the others."""
-    width, leaf = plan.width(dtype), leaf_points(dtype)
-    low = simd_fft.theta(_LOW)[:, None]
+    """Both tables for block numbers below `blocks`, flat: up to `_LOW` rows, then corrections."""
+    width = plan.width(dtype)
+    low = simd_fft.theta(min(_LOW, blocks))[:, None]
     high = simd_fft.theta(-(-blocks // _LOW))[:, None] / _LOW
-    j, lanes = np.arange(simd_fft.ROW) / simd_fft.ROW, np.arange(width) / leaf
+    j, lanes = np.arange(simd_fft.ROW) / simd_fft.ROW, np.arange(width) / width
+    vector = simd_fft.theta(vectors())[:, None]
 
-    def root(turns):
-        return simd_fft.unit_root(turns, sign)
+    def parts(turns):
+        roots = simd_fft.unit_root(turns, sign)
+        return np.stack([roots.real, roots.imag], axis=-2)
 
-    tables = [
-        (root(low * j), root((low - 0.5) * lanes) - 1),
-        (root(high * j) - 1, root(high * lanes) - 1),
-    ]
-    flat = np.concatenate([np.hstack([x.real, x.imag, y.real, y.imag]) for x, y in tables]).ravel()
+    head = parts(low * j).reshape(len(low), -1)
+    twist = parts((vector + low[:, None] / vectors()) * lanes).reshape(len(low), -1)
+    one = np.array([[1.0], [0.0]])
+    corrections = [parts(turns) - one for turns in (high * j, high * lanes / vectors())]
+    small = np.hstack([x.reshape(len(high), -1) for x in corrections])
+    flat = np.concatenate([np.hstack([head, twist]).ravel(), small.ravel()])
     return _aligned(flat.astype(dtype))
 
 
@@ -69,17 +72,22 @@ def levels_of(n):
     return levels
 
 
+def row_bytes(dtype):
+    """Bytes of a row of twiddles."""
+    return simd_fft.row_bytes(dtype, plan.width(dtype), vectors())
+
+
 def rows_of_twiddles(dtype):
     """``row_at(table, index, place, count)``: address of consecutive rows, at `place` if made."""
-    corrected = simd_fft.corrected_rows(dtype, plan.width(dtype))
-    line = simd_fft.row_bytes(dtype, plan.width(dtype))
+    corrected = simd_fft.corrected_rows(dtype, plan.width(dtype), vectors())
+    line, small_line = row_bytes(dtype), simd_fft.row_bytes(dtype, plan.width(dtype), 1)
 
     @inlined
     def row_at(table, index, place, count):
         here = table + index % _LOW * line
         if index < _LOW:
             return here
-        corrected(here, table + (_LOW + index // _LOW) * line, count, place)
+        corrected(here, table + _LOW * line + index // _LOW * small_line, count, place)
         return place
 
     return row_at
@@ -95,7 +103,7 @@ def memory_pass(kind, dtype, first, inside, last, direct):
     most, width, split = vectors(), plan.width(dtype), kind == "split"
     pitch = 4 * width * np.dtype(dtype).itemsize  # two vectors of complex numbers
     scratch = simd.buffer(OUTER * pitch)
-    row_scratch = simd.buffer(simd_fft.row_bytes(dtype, width))
+    row_scratch = simd.buffer(row_bytes(dtype))
     prefetch = simd.prefetch(max(1, pitch // 64))
     row_at = rows_of_twiddles(dtype)
 
@@ -132,7 +140,7 @@ def memory_pass(kind, dtype, first, inside, last, direct):
                     elif finishes:
                         last(top, factor, here, apart, there, away, columns, row, scale)
                     else:
-                        inside(factor, here, apart, there, away, columns, row, scale)
+                        inside(factor, here, apart, there, away, columns, row, scale, 0)
             done, step = done * factor, step + 1
 
     return run
@@ -156,7 +164,7 @@ def transform(kind, sign, dtype):
     l1, l2 = plan.l1_block() // size, plan.l2_block() // size
     columns = 2 * width  # of a block of a pass over memory
     radices = [r for r in (2, 4, 8) if r <= most]
-    three = most >= 8
+    three, lookahead = most >= 8, plan.PREFETCH
 
     passes = functools.partial(simd_fft.passes, kind, sign, dtype, width, radices)
     inside = passes("ss")
@@ -165,21 +173,25 @@ def transform(kind, sign, dtype):
     rows = simd_fft.rows(kind, sign, dtype, width, most)
     copy = simd.multiply(dtype, width)
     row_at = rows_of_twiddles(dtype)
-    row_scratch = simd.buffer(l1 // leaf * simd_fft.row_bytes(dtype, width))
+    row_scratch = simd.buffer(l1 // leaf * row_bytes(dtype))
     tail_scratch = simd.buffer(2 * width * size)
 
     @inlined
     def plain(top, radix, src, src_step, dst, dst_step, count, row, scale):
-        inside(radix, src, src_step, dst, dst_step, count, row, scale)
+        inside(radix, src, src_step, dst, dst_step, count, row, scale, 0)
 
     @inlined
-    def end(top, radix, src, src_step, dst, dst_step, count, row, scale):
+    def end(top, radix, src, src_step, dst, dst_step, count, row, scale, ahead):
         if top:
-            ends(radix, src, src_step, dst, dst_step, count, row, scale)
+            ends(radix, src, src_step, dst, dst_step, count, row, scale, ahead)
         else:
-            inside(radix, src, src_step, dst, dst_step, count, row, scale)
+            inside(radix, src, src_step, dst, dst_step, count, row, scale, 0)
 
-    first_codelet, last_codelet = (end, plain) if split else (plain, end)
+    @inlined
+    def near_end(top, radix, src, src_step, dst, dst_step, count, row, scale):
+        end(top, radix, src, src_step, dst, dst_step, count, row, scale, 0)
+
+    first_codelet, last_codelet = (near_end, plain) if split else (plain, near_end)
     outer = memory_pass(kind, dtype, first_codelet, inside, last_codelet, True)
 
     @inlined
@@ -210,7 +222,7 @@ def transform(kind, sign, dtype):
         return chunk
 
     @inlined
-    def down(src, dst, length, until, block, top, table, scale):
+    def down(src, dst, length, until, block, top, table, scale, ahead):
         """Passes of a split from `length` to `until` points on block number `block`."""
         span, first = length, block
         while span > until:
@@ -219,7 +231,7 @@ def transform(kind, sign, dtype):
             for k in range(length // span):
                 here, row = k * span * size, row_at(table, first + k, row_scratch(), 1)
                 place, whole = dst + here, top and span == length
-                end(whole, radix, src + here, step, place, step, span // radix, row, scale)
+                end(whole, radix, src + here, step, place, step, span // radix, row, scale, ahead)
             src, span, first = dst, span // radix, first * radix
 
     @inlined
@@ -232,24 +244,26 @@ def transform(kind, sign, dtype):
             for k in range(count):
                 here = dst + k * radix * step
                 row = row_at(table, block * count + k, row_scratch(), 1)
-                end(top and count == 1, radix, here, step, here, step, span, row, scale)
+                end(top and count == 1, radix, here, step, here, step, span, row, scale, 0)
             span, levels = span * radix, levels - levels_of(radix)
 
     @inlined
-    def cached(src, dst, length, block, top, table, scale):
+    def cached(src, dst, length, block, top, table, scale, ahead):
         """All levels of block number `block`, of `length` points."""
         chunk = chunk_of(length)
         each, count = chunk // leaf, length // chunk
         if split and count > 1:
-            down(src, dst, length, chunk, block, top, table, scale)
+            down(src, dst, length, chunk, block, top, table, scale, ahead)
             src, top = dst, False
         for c in range(count):
             source, here, number = src + c * chunk * size, dst + c * chunk * size, block * count + c
             if split:
-                down(source, here, chunk, leaf, number, top, table, scale)
-                leaves(here, here, each, row_at(table, number * each, row_scratch(), each), scale)
+                down(source, here, chunk, leaf, number, top, table, scale, ahead)
+                twiddles_here = row_at(table, number * each, row_scratch(), each)
+                leaves(here, here, each, twiddles_here, scale, 0)
             else:
-                leaves(source, here, each, row_at(table, number * each, row_scratch(), each), scale)
+                twiddles_here = row_at(table, number * each, row_scratch(), each)
+                leaves(source, here, each, twiddles_here, scale, ahead)
                 levels = levels_of(length // leaf)
                 up(here, leaf, chunk, levels, number, top and count == 1, table, scale)
         if not split and count > 1:
@@ -274,23 +288,25 @@ def transform(kind, sign, dtype):
         return length, radix
 
     @inlined
-    def short(src, dst, count, n, scale):
+    def short(src, dst, count, n, scale, ahead):
         """Rows of at most a leaf, `count` points in all."""
         whole = count // max(n, 2 * width) * max(n, 2 * width)
-        rows(src, dst, whole, n, scale)
+        rows(src, dst, whole, n, scale, ahead)
         if whole < count:
             start, tail = whole * size, tail_scratch()
             copy(src + start, tail, 2 * (count - whole), 1.0)
-            rows(tail, tail, 2 * width, n, scale)
+            rows(tail, tail, 2 * width, n, scale, 0)
             copy(tail, dst + start, 2 * (count - whole), 1.0)
 
     @entry(f"{kind}{'+' if sign > 0 else '-'}_{name}")
     def run(src, dst, total, n, table, scale, number, parted, stage, first, last):
         src, dst, table = simd.address(src), simd.address(dst), simd.address(table)
+        ahead = lookahead if total * size > 8 * lookahead else 0
         if n <= leaf:
             if stage < 0:
                 first, last = 0, total // n
-            short(src + first * n * size, dst + first * n * size, (last - first) * n, n, scale)
+            start = first * n * size
+            short(src + start, dst + start, (last - first) * n, n, scale, ahead)
             return
         inner = min(n, l2)
         passes = outer_passes(n // inner)
@@ -313,7 +329,7 @@ def transform(kind, sign, dtype):
                     there, step_size, top = dst + here, span * size, length == n and not parted
                     here, block = src + here, block % (n // length) + number * (n // length)
                     if is_cached:
-                        cached(here, there, length, block, top, table, scale)
+                        cached(here, there, length, block, top, table, scale, ahead)
                     else:
                         outer(
                             here,

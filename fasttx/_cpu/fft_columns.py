@@ -33,11 +33,11 @@ def transform(kind, sign, dtype):
 
     @inlined
     def first_codelet(top, radix, src, src_step, dst, dst_step, count, row, scale):
-        part(radix, src, src_step, dst, dst_step, count, row, scale)
+        part(radix, src, src_step, dst, dst_step, count, row, scale, 0)
 
     @inlined
     def last_codelet(top, radix, src, src_step, dst, dst_step, count, row, scale):
-        join(radix, src, src_step, dst, dst_step, count, row, scale)
+        join(radix, src, src_step, dst, dst_step, count, row, scale, 0)
 
     through = fft.memory_pass(kind, dtype, first_codelet, inside, last_codelet, False)
 

@@ -22,12 +22,17 @@ BLOCK = 256  # vectors of a unit of work, and numbers of the first table of twid
 
 @functools.lru_cache(maxsize=32)
 def twiddles(dtype, sign, m):
-    """Corrections e((theta(c) - 1/2)/(2 W)) - 1, c < BLOCK, then e(theta(b)/(2 W BLOCK)) - 1."""
+    """Factors sign*i*e(theta(p)/2) of the first places p, then a correction for each block.
+
+    Factors lie by vectors of real parts and of imaginary parts; later blocks have the same ones,
+    times e(theta(b)/(2 W BLOCK)).
+    """
     width = plan.width(dtype)
-    low = (theta(BLOCK) - 0.5) / (2 * width)
-    high = theta(max(1, m // (width * BLOCK))) / (2 * width * BLOCK)
-    table = unit_root(np.concatenate([low, high]), sign) - 1
-    return np.stack([table.real, table.imag], axis=1).astype(dtype).ravel()
+    places = theta(width * min(BLOCK, max(1, m // width))).reshape(-1, width)
+    low = 1j * sign * unit_root(places / 2, sign)
+    high = unit_root(theta(max(1, m // (width * BLOCK))) / (2 * width * BLOCK), sign) - 1
+    parts = [np.stack([x.real, x.imag], axis=1).ravel() for x in (low, high)]
+    return np.concatenate(parts).astype(dtype)
 
 
 class _Real(simd_fft.Complex):
@@ -39,10 +44,6 @@ class _Real(simd_fft.Complex):
         v = self.times((self.sub(a[0], b[0]), self.add(a[1], b[1])), t)
         return self.plus(u, v), (self.sub(u[0], v[0]), self.sub(v[1], u[1]))
 
-    def roots(self, turns):
-        """sign*i*e(turns): the factors t without corrections."""
-        return 1j * self.sign * unit_root(turns, self.sign)
-
 
 def _pairs(sign, dtype, width):
     """``f(low_src, high_src, low_dst, high_dst, count, table, high)``: vectors up and down."""
@@ -50,16 +51,14 @@ def _pairs(sign, dtype, width):
     def body(builder, src, src_high, dst, dst_high, count, table, high):
         emit = _Real(builder, dtype, width, sign)
         size, step = emit.dtype.itemsize, _I64(2 * emit.line)
-        exact = emit.roots(theta(width) / 2 + 1 / (4 * width))
         high = [emit.load_splat(builder.add(high, _I64(part * size))) for part in (0, 1)]
         with cgutils.for_range(builder, count) as at:
             forth = builder.mul(at.index, step)
-            entry = builder.add(table, builder.mul(at.index, _I64(2 * size)))
-            small = [emit.load_splat(builder.add(entry, _I64(part * size))) for part in (0, 1)]
-            small = emit.plus(small, emit.plus(high, emit.times(small, high)))
+            t = emit.take(builder.add(table, forth), "s")
+            t = emit.plus(t, emit.times(t, high))
             a = emit.take(builder.add(src, forth), "i")
             b = emit.take(builder.sub(src_high, forth), "i", backwards=True)
-            a, b = emit.combine(a, b, emit.corrected(exact, small))
+            a, b = emit.combine(a, b, t)
             emit.put(a, builder.add(dst, forth), "i")
             emit.put(b, builder.sub(dst_high, forth), "i", backwards=True)
 
@@ -81,7 +80,7 @@ def _heads(sign, dtype, width):
 
         def body(builder, src, dst, count):
             emit = _Real(builder, dtype, width, sign)
-            turns = theta(2 * width)[p] / 2
+            factors = 1j * sign * unit_root(theta(2 * width)[p] / 2, sign)
             with cgutils.for_range(builder, count) as at:
                 here = builder.mul(at.index, _I64(4 * emit.line))
                 v = [
@@ -93,7 +92,7 @@ def _heads(sign, dtype, width):
                     other = tuple(
                         emit.both(v[0][part], v[1][part], partner[lanes]) for part in (0, 1)
                     )
-                    out, _ = emit.combine(v[h], other, emit.constants(emit.roots(turns[lanes])))
+                    out, _ = emit.combine(v[h], other, emit.constants(factors[lanes]))
                     if (p[lanes] == 0).any():
                         a = v[h] if sign > 0 else emit.plus(v[h], v[h])
                         first = emit.add(*a), emit.sub(*a)
@@ -155,8 +154,8 @@ def combine(sign, dtype):
                 count = min(octave + octave // 2, block * BLOCK + BLOCK) - start
                 if count > 0:
                     low, high = here + start * line, here + (3 * octave - 1 - start) * line
-                    near = table + start % BLOCK * size
-                    far = table + (BLOCK + block) * size
+                    near = table + start % BLOCK * line
+                    far = table + min(BLOCK, m // width) * line + block * size
                     pairs(src + low, src + high, dst + low, dst + high, count, near, far)
                 octave *= 2
                 start = octave
@@ -168,8 +167,8 @@ def combine(sign, dtype):
 def rows(kind, dtype):
     """``f(src, dst, m, table, scale, roots)``: real rows to packed spectra, or back ("merge").
 
-    Flat complex arrays of rows of m numbers, real rows seen as pairs, by blocks that stay in cache.
-    `table` and `scale` are as for ``fft.transform``; `roots` are from `twiddles` here.
+    Flat complex arrays of rows of m > 1 numbers, real rows seen as pairs, by blocks that stay in
+    cache. `table` and `scale` are as for ``fft.transform``; `roots` are from `twiddles` here.
     """
     split, sign = kind == "split", -1 if kind == "split" else 1
     run, both = fft.transform(kind, sign, dtype).run, combine(sign, dtype)
@@ -185,8 +184,7 @@ def rows(kind, dtype):
             if not split:
                 both(here, there, m, roots, 0, number)
                 here = there
-            if m > 1:
-                run(here, there, here.size, m, table, scale, 0, False, -1, 0, 0)
+            run(here, there, here.size, m, table, scale, 0, False, -1, 0, 0)
             if split:
                 both(there, there, m, roots, 0, number)
 

@@ -33,7 +33,7 @@ def convolve(dtype):
     )
     products = simd_fft.products(dtype, width)
     row_at = fft.rows_of_twiddles(dtype)
-    row_scratch = simd.buffer(simd_fft.row_bytes(dtype, width))
+    row_scratch = simd.buffer(fft.row_bytes(dtype))
     most = radices[-1]
 
     @inlined
@@ -72,9 +72,9 @@ def convolve(dtype):
                 place = simd.address(work) + k * span * size
                 row = row_at(simd.address(table), number * here + k, row_scratch(), 1)
                 if forth:
-                    down(radix, place, step, place, step, span // radix, row, fft.ONE)
+                    down(radix, place, step, place, step, span // radix, row, fft.ONE, 0)
                 else:
-                    up(radix, place, step, place, step, span // radix, row, fft.ONE)
+                    up(radix, place, step, place, step, span // radix, row, fft.ONE, 0)
             done *= radix
 
     @entry(f"convolve_{np.dtype(dtype).name}")

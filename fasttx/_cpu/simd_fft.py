@@ -11,17 +11,16 @@ transform parts them and the last one joins them again.
 
 With theta(b) the bit-reversed fraction of b (0, 1/2, 1/4, 3/4, ... for b = 0, 1, 2, 3, ...) and
 e(x) = exp(2 pi i s x), s the sign of the exponent, row b of the twiddles holds e(theta(b) j/8),
-j < 8, for passes of radix up to 8, and e((theta(b) - 1/2) j/leaf) - 1, j < W, for leaves. Since
-theta(c + 2**k b) = theta(c) + theta(b)/2**k for c < 2**k, a small table of rows and another one of
-small corrections, e(...) - 1 throughout, make up all rows. Numbers near 0 in place of numbers near
-1 keep what is computed from tables as exact as what is rounded once.
+j < 8, for passes of radix up to 8, and e((theta(u) + theta(b)/V) j/W), j < W, for the vectors u < V
+of a leaf. Since theta(c + 2**k b) = theta(c) + theta(b)/2**k for c < 2**k, a small table of rows
+and another one of corrections e(...) - 1 make up all rows, almost as exact as if rounded once.
 """
 
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from .simd import Emitter, from_integers, subroutine, switch
+from .simd import Emitter, ask_for, from_integers, subroutine, switch
 
 _I64 = ir.IntType(64)
 ROW = 8  # complex numbers for passes at the head of a row of twiddles
@@ -69,6 +68,11 @@ class Complex(Emitter):
         return self.builder.add(address, _I64(vectors * self.line)) if vectors else address
 
     # Loads and stores of `width` complex numbers, parted ("s") or as pairs ("i").
+
+    def ask(self, address, ahead):
+        """Ask for the vectors of a complex number's place so many bytes further on."""
+        lines = max(1, 2 * self.line // 64)
+        ask_for(self.builder, self.builder.add(address, ahead), lines)
 
     def take(self, address, form, backwards=False):
         x, y = self.load(address), self.load(self.offset(address, 1))
@@ -164,16 +168,6 @@ class Complex(Emitter):
             for p in places
         ]
 
-    def corrected(self, exact, small):
-        """Constants times 1 + small, the constants not rounded before."""
-        high = np.stack([exact.real, exact.imag]).astype(self.dtype)
-        rest = np.stack([exact.real, exact.imag]) - high
-        (hr, hi), (rr, ri) = (map(self.constant, parts) for parts in (high, rest))
-        sr, si = small
-        real = self.fma(self.neg(hi), si, self.fma(hr, sr, rr))
-        imag = self.fma(hi, sr, self.fma(hr, si, ri))
-        return self.add(hr, real), self.add(hi, imag)
-
     # Levels inside vectors, on pairs (U, L) of vectors: see `_places`.
 
     def regroup(self, pair, old, new):
@@ -203,6 +197,18 @@ class Complex(Emitter):
 
     def _lane_level(self, kind, pair, w):
         a, b = pair
+        turned = np.abs(w.imag) > 0.5
+        if kind == "split" and turned.any() and np.all(w.real[turned] == 0):  # w is 1 or sign*i
+            lanes = self.mask(turned)
+            swapped = [self.builder.select(lanes, b[1 - p], b[p]) for p in (0, 1)]
+            signs = np.where(turned, -self.sign, 1.0), np.where(turned, self.sign, 1.0)
+            return tuple(
+                tuple(
+                    self.fma(x, self.constant(factor * sign), y)
+                    for x, sign, y in zip(swapped, signs, a, strict=True)
+                )
+                for factor in (1.0, -1.0)
+            )
         if kind == "merge":
             a, b = self.plus(a, b), self.minus(a, b)
         if np.any(np.abs(w - 1) > 1e-9):
@@ -259,22 +265,27 @@ def _label(kind, sign, dtype, width):
 
 
 def passes(kind, sign, dtype, width, radices, forms, twiddled=True):
-    """``f(radix, src, src_step, dst, dst_step, count, row, scale)``: levels on adjacent columns.
+    """``f(radix, src, src_step, dst, dst_step, count, row, scale, ahead)``: on adjacent columns.
 
     Row i < `radix` of the block starts at ``src + i*src_step`` and has `count` complex numbers, a
     multiple of `width`; `row` is the address of the block's twiddles, `scale` the bits of a float64
-    that results are multiplied by where they are joined. `forms` are those of what comes and goes.
+    that results are multiplied by where they are joined, and what lies `ahead` bytes of joined
+    numbers is asked for meanwhile. `forms` are those of what comes and goes.
     """
 
     def loop(radix):
-        def body(builder, src, src_step, dst, dst_step, count, row, scale):
+        def body(builder, src, src_step, dst, dst_step, count, row, scale, ahead):
             emit = Complex(builder, dtype, width, sign)
             twiddles = emit.row(row, radix) if twiddled else None
             factor = _factor(emit, scale) if forms[1] == "i" else None
             with cgutils.for_range(builder, builder.udiv(count, _I64(width))) as at:
                 here = builder.mul(at.index, _I64(2 * emit.line))
                 place, target = builder.add(src, here), builder.add(dst, here)
-                v = [emit.take(emit.address(place, src_step, i), forms[0]) for i in range(radix)]
+                places = [emit.address(place, src_step, i) for i in range(radix)]
+                if forms[0] == "i":
+                    for there in places:
+                        emit.ask(there, ahead)
+                v = [emit.take(there, forms[0]) for there in places]
                 if twiddled and kind == "split":
                     v[1:] = [emit.times(x, w) for x, w in zip(v[1:], twiddles, strict=True)]
                 v = emit.across(kind, v)
@@ -288,34 +299,34 @@ def passes(kind, sign, dtype, width, radices, forms, twiddled=True):
 
     def choose(builder, radix, *args):
         label = f"{_label(kind, sign, dtype, width)}.{forms}{'' if twiddled else '1'}.radix"
-        functions = {r: subroutine(builder.module, f"{label}{r}", 7, loop(r)) for r in radices}
+        functions = {r: subroutine(builder.module, f"{label}{r}", 8, loop(r)) for r in radices}
         switch(builder, radix, functions, args)
 
-    return from_integers(8, choose)
+    return from_integers(9, choose)
 
 
-def row_bytes(dtype, width):
-    """Bytes of a row of twiddles."""
-    return 2 * (ROW + width) * np.dtype(dtype).itemsize
+def row_bytes(dtype, width, vectors):
+    """Bytes of a row of twiddles, or of corrections with `vectors` = 1."""
+    return 2 * (ROW + vectors * width) * np.dtype(dtype).itemsize
 
 
 def leaves(kind, sign, dtype, width, vectors):
-    """``f(src, dst, count, rows, scale)``: blocks of ``vectors*width`` points, all levels.
+    """``f(src, dst, count, rows, scale, ahead)``: blocks of ``vectors*width`` points, all levels.
 
-    Their twiddles are consecutive rows from `rows` on; a split joins and scales, a merge parts.
+    Their twiddles are consecutive rows from `rows` on. A split joins and scales; a merge parts, and
+    asks for what lies `ahead` bytes.
     """
-    turns = np.outer(theta(vectors) + 0.5 / vectors, np.arange(width)) / width
 
-    def body(builder, src, dst, count, rows, scale):
+    def body(builder, src, dst, count, rows, scale, ahead):
         emit = Complex(builder, dtype, width, sign)
         factor = _factor(emit, scale) if kind == "split" else None
         with cgutils.for_range(builder, count) as at:
             here = builder.mul(at.index, _I64(2 * vectors * emit.line))
             place, target = builder.add(src, here), builder.add(dst, here)
-            row = builder.add(rows, builder.mul(at.index, _I64(row_bytes(dtype, width))))
+            row = builder.add(rows, builder.mul(at.index, _I64(row_bytes(dtype, width, vectors))))
             twiddles = emit.row(row, vectors)
-            lane = emit.take(builder.add(row, _I64(2 * ROW * emit.dtype.itemsize)), "s")
-            twist = [emit.corrected(w, lane) for w in unit_root(turns, sign)]
+            lanes = builder.add(row, _I64(2 * ROW * emit.dtype.itemsize))
+            twist = [emit.take(emit.offset(lanes, 2 * u), "s") for u in range(vectors)]
             if kind == "split":
                 v = [emit.take(emit.offset(place, 2 * i), "s") for i in range(vectors)]
                 v[1:] = [emit.times(x, w) for x, w in zip(v[1:], twiddles, strict=True)]
@@ -327,6 +338,8 @@ def leaves(kind, sign, dtype, width, vectors):
             else:
                 v = []
                 for i in range(0, vectors, 2):
+                    emit.ask(emit.offset(place, 2 * i), ahead)
+                    emit.ask(emit.offset(place, 2 * i + 2), ahead)
                     v += emit.lanes(kind, emit.take_even_odd(emit.offset(place, 2 * i)), width)
                 v = emit.across(kind, [emit.times(x, w) for x, w in zip(v, twist, strict=True)])
                 v[1:] = [emit.times(x, w) for x, w in zip(v[1:], twiddles, strict=True)]
@@ -335,13 +348,13 @@ def leaves(kind, sign, dtype, width, vectors):
 
     def call(builder, *args):
         label = f"{_label(kind, sign, dtype, width)}.leaf"
-        builder.call(subroutine(builder.module, label, 5, body), args)
+        builder.call(subroutine(builder.module, label, 6, body), args)
 
-    return from_integers(5, call)
+    return from_integers(6, call)
 
 
 def rows(kind, sign, dtype, width, vectors):
-    """``f(src, dst, count, n, scale)``: rows of 2 <= n <= ``vectors*width`` complex numbers.
+    """``f(src, dst, count, n, scale, ahead)``: rows of 2 <= n <= ``vectors*width`` numbers.
 
     `count` is the number of points in all, a multiple of n and of ``2*width``.
     """
@@ -350,7 +363,7 @@ def rows(kind, sign, dtype, width, vectors):
         block = max(2, n // width)
         turns = np.outer(theta(block), np.arange(width)) / width
 
-        def body(builder, src, dst, count, scale):
+        def body(builder, src, dst, count, scale, ahead):
             emit = Complex(builder, dtype, width, sign)
             factor = _factor(emit, scale)
             twist = [emit.constants(w) for w in unit_root(turns, sign)[1:]]
@@ -358,6 +371,8 @@ def rows(kind, sign, dtype, width, vectors):
             with cgutils.for_range(builder, builder.udiv(count, _I64(block * width))) as at:
                 here = builder.mul(at.index, _I64(2 * block * emit.line))
                 place, target = builder.add(src, here), builder.add(dst, here)
+                for i in range(block):
+                    emit.ask(emit.offset(place, 2 * i), ahead)
                 if kind == "split":
                     v = [emit.take(emit.offset(place, 2 * i), "i") for i in range(block)]
                     if n > width:
@@ -379,30 +394,31 @@ def rows(kind, sign, dtype, width, vectors):
 
         return body
 
-    def choose(builder, src, dst, count, n, scale):
+    def choose(builder, src, dst, count, n, scale, ahead):
         label = f"{_label(kind, sign, dtype, width)}.rows"
         sizes = [1 << k for k in range(1, (vectors * width).bit_length())]
-        functions = {r: subroutine(builder.module, f"{label}{r}", 4, loop(r)) for r in sizes}
-        switch(builder, n, functions, [src, dst, count, scale])
+        functions = {r: subroutine(builder.module, f"{label}{r}", 5, loop(r)) for r in sizes}
+        switch(builder, n, functions, [src, dst, count, scale, ahead])
 
-    return from_integers(5, choose)
+    return from_integers(6, choose)
 
 
-def corrected_rows(dtype, width):
+def corrected_rows(dtype, width, vectors):
     """``f(low, high, count, dst)``: `count` rows of twiddles, corrected by the row at `high`."""
 
     def body(builder, low, high, count, dst):
         head, lane = (Complex(builder, dtype, w, 1) for w in (ROW, width))
-        start = 2 * head.line
-        small = head.take(high, "s"), lane.take(builder.add(high, _I64(start)), "s")
+        start = _I64(2 * head.line)
+        small, twist = head.take(high, "s"), lane.take(builder.add(high, start), "s")
         with cgutils.for_range(builder, count) as at:
-            here = builder.mul(at.index, _I64(row_bytes(dtype, width)))
+            here = builder.mul(at.index, _I64(row_bytes(dtype, width, vectors)))
             place, target = builder.add(low, here), builder.add(dst, here)
             w = head.take(place, "s")
-            head.put(head.plus(w, head.times(w, small[0])), target, "s")
-            place, target = builder.add(place, _I64(start)), builder.add(target, _I64(start))
-            w = lane.take(place, "s")
-            lane.put(lane.plus(w, lane.plus(small[1], lane.times(w, small[1]))), target, "s")
+            head.put(head.plus(w, head.times(w, small)), target, "s")
+            place, target = builder.add(place, start), builder.add(target, start)
+            for u in range(vectors):
+                w = lane.take(lane.offset(place, 2 * u), "s")
+                lane.put(lane.plus(w, lane.times(w, twist)), lane.offset(target, 2 * u), "s")
 
     def call(builder, *args):
         label = f"fasttx.twiddles.{np.dtype(dtype).name}.x{width}"

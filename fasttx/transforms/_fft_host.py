@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _threads
 from .._array import dense_order
-from .._cpu import bit_reversal, fft, fft_columns, fft_real
+from .._cpu import bit_reversal, fft, fft_columns, fft_real, plan
 from ._host import through_scratch
 
 REAL = {np.dtype(np.complex64): "float32", np.dtype(np.complex128): "float64"}
@@ -60,9 +60,11 @@ def _dense(kind, sign, src, out, axis, *, scale, workers) -> None:
     if workers == 1:
         loops.run(flat, out.size, n, inner, table, bits, -1, 0, 0)
         return
-    for stage, units in enumerate(loops.stages(out.size, n, inner)):
-        task = partial(loops.run, flat, out.size, n, inner, table, bits, stage)
-        _threads.share(task, units, workers)
+    stages = [
+        (partial(loops.run, flat, out.size, n, inner, table, bits, stage), units)
+        for stage, units in enumerate(loops.stages(out.size, n, inner))
+    ]
+    _threads.in_turn(stages, workers)
 
 
 def rows(kind, sign, src, dst, n, bits, workers, number=0, parted=False) -> None:
@@ -72,9 +74,9 @@ def rows(kind, sign, src, dst, n, bits, workers, number=0, parted=False) -> None
     if workers == 1:
         loops.run(src, dst, total, n, table, bits, number, parted, -1, 0, 0)
         return
-    for stage, units in enumerate(loops.stages(total, n)):
-        task = partial(loops.run, src if stage == 0 else dst, dst, total, n, table, bits)
-        _threads.share(partial(task, number, parted, stage), units, workers)
+    head = partial(loops.run, src, dst, total, n, table, bits, number, parted)
+    stages = [(partial(head, stage), units) for stage, units in enumerate(loops.stages(total, n))]
+    _threads.in_turn(stages, workers)
 
 
 def tables(sign, dtype, n, number=0):
@@ -83,7 +85,7 @@ def tables(sign, dtype, n, number=0):
     return fft.twiddles(real, sign, max(1, (number + 1) * n // fft.leaf_points(real)))
 
 
-def plan(kind, sign, dtype, n, scale):
+def row_plan(kind, sign, dtype, n, scale):
     """Loops, tables and bits of the scale for rows of n numbers."""
     loops = fft.transform(kind, sign, REAL[dtype])
     return loops.run, tables(sign, dtype, n), scale_bits(scale)
@@ -97,36 +99,36 @@ def real_plan(kind, dtype, n, scale):
     return fft_real.rows(kind, real), table, scale_bits(scale), roots
 
 
-def combine(sign, src, dst, m, workers) -> None:
-    """Between transforms of pairs and spectra of real samples, see ``fft_real.combine``."""
-    real = REAL[dst.dtype]
-    loop, table = fft_real.combine(sign, real), fft_real.twiddles(real, sign, m)
+def real_rows(kind, src, dst, n, scale, workers):
+    """Packed spectra ("split") of C-contiguous rows of n real samples, or back ("merge").
+
+    `src` and `dst` are flat complex arrays and may be the same; rows that stay in cache are done
+    one after the other.
+    """
+    if not dst.size:
+        return
+    m, real = n // 2, REAL[dst.dtype]
+    run, table, bits, roots = real_plan(kind, dst.dtype, n, scale)
+    if dst.size > m > 1 and dst[:m].nbytes <= plan.l2_block():
+
+        def some(first, last):
+            cut = slice(first * m, last * m)
+            run(src[cut], dst[cut], m, table, bits, roots)
+
+        _threads.share(some, dst.size // m, workers)
+        return
+    sign = -1 if kind == "split" else 1
+    combine = fft_real.combine(sign, real)
     units = dst.size // m * fft_real.units(m, real)
-    _threads.share(partial(loop, src, dst, m, table), units, workers)
-
-
-def real_forward(src: np.ndarray, out: np.ndarray, scale: float, workers: int) -> None:
-    """Packed spectra of C-contiguous real rows; both may be the same memory."""
-    m = out.shape[-1]
-    src, out = src.reshape(-1).view(out.dtype), out.reshape(-1)
-    if out.size:
-        if m == 1:
-            np.multiply(src, out.real.dtype.type(scale / 2), out=out)
-        else:
-            rows("split", -1, src, out, m, scale_bits(scale / 2), workers)
-        combine(-1, out, out, m, workers)
-
-
-def real_inverse(src: np.ndarray, out: np.ndarray, scale: float, workers: int) -> None:
-    """Real rows from C-contiguous packed spectra; both may be the same memory."""
-    m = src.shape[-1]
-    src, out = src.reshape(-1), out.reshape(-1).view(src.dtype)
-    if out.size:
-        combine(1, src, out, m, workers)
-        if m == 1:
-            out *= out.real.dtype.type(scale)
-        else:
-            rows("merge", 1, out, out, m, scale_bits(scale), workers)
+    if kind == "merge":
+        _threads.share(partial(combine, src, dst, m, roots), units, workers)
+        src = dst
+    if m > 1:
+        rows(kind, sign, src, dst, m, bits, workers)
+    else:
+        np.multiply(src, dst.real.dtype.type(scale / 2 if kind == "split" else scale), out=dst)
+    if kind == "split":
+        _threads.share(partial(combine, dst, dst, m, roots), units, workers)
 
 
 _BITS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64, 16: np.complex128}

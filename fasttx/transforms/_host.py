@@ -115,10 +115,11 @@ def apply_product(left, right, out, axis, *, scale: float, workers: int) -> None
                 np.multiply(left[cut], right[cut], out=whole[cut])
             kernel.run(data, data, data.size, n, inner, scale, 0, unit, last)
 
-    _threads.share(start, first, workers)
-    for number, units in enumerate(stages, 1):
-        task = partial(kernel.run, data, data, data.size, n, inner, scale, number)
-        _threads.share(task, units, workers)
+    rest = [
+        (partial(kernel.run, data, data, data.size, n, inner, scale, number), units)
+        for number, units in enumerate(stages, 1)
+    ]
+    _threads.in_turn([(start, first), *rest], workers)
 
 
 def _kernel(op, out, axis):
@@ -173,10 +174,11 @@ def _levels(kernel, src, out, n, inner, scale, workers) -> None:
     if workers == 1:
         kernel.run(src, out, out.size, n, inner, scale, -1, 0, 0)
         return
-    for stage, units in enumerate(kernel.stages(out.ctypes.data, out.size, n, inner)):
-        _threads.share(
-            partial(kernel.run, src, out, out.size, n, inner, scale, stage), units, workers
-        )
+    stages = [
+        (partial(kernel.run, src, out, out.size, n, inner, scale, stage), units)
+        for stage, units in enumerate(kernel.stages(out.ctypes.data, out.size, n, inner))
+    ]
+    _threads.in_turn(stages, workers)
 
 
 def _apply_base(codes, length, flat, workers) -> None:

@@ -259,7 +259,7 @@ def _complex(name, kind, sign, x, axis, norm, overwrite_x, workers):
     _fft_host.apply(kind, sign, x, out, axis, scale=scale(n), workers=workers)
     if n > 1 and (name, out.dtype, n) not in _PLANS and n < _threads.SERIAL_BELOW:
         factor = _array.norm_factor(None, n, name[0] == "i")
-        _PLANS[name, out.dtype, n] = _fft_host.plan(kind, sign, out.dtype, n, factor)
+        _PLANS[name, out.dtype, n] = _fft_host.row_plan(kind, sign, out.dtype, n, factor)
     return out
 
 
@@ -288,7 +288,8 @@ def _forward(x, axis, norm, overwrite_x, workers):
         out = samples.view(pairs)
     else:
         out = _array.aligned((*samples.shape[:-1], n // 2), np.dtype(pairs))
-    _fft_host.real_forward(samples, out, scale(n), workers)
+    flat = samples.reshape(-1).view(pairs)
+    _fft_host.real_rows("split", flat, out.reshape(-1), n, scale(n), workers)
     if 2 < n < _threads.SERIAL_BELOW:
         _PLANS["rfft_unordered", samples.dtype, n] = _fft_host.real_plan("split", out.dtype, n, 1.0)
     return np.moveaxis(out, -1, axis)
@@ -316,7 +317,8 @@ def _backward(x, axis, norm, overwrite_x, workers):
         out = packed.view(real)
     else:
         out = _array.aligned((*packed.shape[:-1], n), real)
-    _fft_host.real_inverse(packed, out, scale(n), workers)
+    flat = out.reshape(-1).view(dtype)
+    _fft_host.real_rows("merge", packed.reshape(-1), flat, n, scale(n), workers)
     if 2 < n < _threads.SERIAL_BELOW:
         _PLANS["irfft_unordered", dtype, n // 2] = _fft_host.real_plan("merge", dtype, n, 1 / n)
     return np.moveaxis(out, -1, axis)
