@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from . import boolean, jit, testing
     from ._threads import threads
     from .transforms.bit_reversal import bit_reversal_permutation, bit_reverse, unordered_freq
+    from .transforms.causal import CausalFilter, fftconvolve_causal
     from .transforms.convolve import xor_convolve
     from .transforms.fft import (
         fft_unordered,
@@ -34,6 +35,8 @@ _HOME = {
     "ifwht": "transforms.fwht",
     "ifwht2": "transforms.fwht",
     "ifwhtn": "transforms.fwht",
+    "CausalFilter": "transforms.causal",
+    "fftconvolve_causal": "transforms.causal",
     "fft_unordered": "transforms.fft",
     "fftbr": "transforms.fft",
     "ifft_unordered": "transforms.fft",
@@ -55,12 +58,14 @@ _HOME = {
 _MODULES = ("boolean", "jit", "testing")
 
 __all__ = [
+    "CausalFilter",
     "__version__",
     "bit_reversal_permutation",
     "bit_reverse",
     "boolean",
     "fft_unordered",
     "fftbr",
+    "fftconvolve_causal",
     "fwht",
     "fwht2",
     "fwhtn",

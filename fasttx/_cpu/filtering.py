@@ -17,13 +17,17 @@ HALVES, PAIRS, COMPLEX = 0, 1, 2  # what makes up a row of complex numbers
 
 @functools.cache
 def convolve(dtype):
-    """``run(src, dst, m, length, ...)``: rows of m samples to rows of the first `length` results.
+    """``run(src, dst, m, length, ...)``: rows of m samples to rows of `length` results.
 
     `src` and `dst` are flat real arrays of C-contiguous (batch, channels, samples), `work` and
     `reals` the same memory of `points` complex numbers as complex and as real array. `spectra`
     holds a row of `points` for each channel. With `keep`, flags of shape (channels, blocks), only
     some blocks of a spectrum are other than zero. `number` is that of the rows as blocks: 0 modulo
-    x**n - 1, 1 modulo x**n + 1, 3 modulo x**n - i. A unit is a row, or a pair of rows.
+    x**n - 1, 1 modulo x**n + 1, 3 modulo x**n - i.
+
+    Results come by windows: results `back` and later of window w, which begins with sample
+    ``w*step - origin``, are those from ``w*step`` on, `step` of them. Beyond a row there are zeros.
+    A unit of work is a window of a row, or of a pair of rows.
     """
     width, size = plan.width(dtype), 2 * np.dtype(dtype).itemsize
     split, merge = (fft.transform(k, s, dtype).run for k, s in (("split", -1), ("merge", 1)))
@@ -37,26 +41,33 @@ def convolve(dtype):
     most = radices[-1]
 
     @inlined
-    def load(reals, part, src, start, stride, count, points):
-        """Real or imaginary parts of the row from `count` numbers, then zeros."""
-        whole = count // width
-        for u in range(whole):
-            for t in range(width):
-                reals[(2 * u + part) * width + t] = src[start + stride * (u * width + t)]
-        for u in range(whole, points // width):
-            for t in range(width):
-                reals[(2 * u + part) * width + t] = 0
-        for i in range(whole * width, count):
-            reals[(2 * whole + part) * width + i % width] = src[start + stride * i]
+    def load(reals, part, src, base, stride, first, last, points):
+        """Place i of the parts from ``src[base + stride*i]``, first <= i < last, else zeros."""
+        first, last = min(points, max(first, 0)), max(0, min(last, points))
+        begin, end = (first + width - 1) // width, last // width
+        for u in range(points // width):
+            place = (2 * u + part) * width
+            if begin <= u < end:
+                for t in range(width):
+                    reals[place + t] = src[base + stride * (u * width + t)]
+            else:
+                for t in range(width):
+                    i = u * width + t
+                    reals[place + t] = src[base + stride * i] if first <= i < last else 0
 
     @inlined
-    def store(reals, part, dst, start, stride, count):
-        whole = count // width
-        for u in range(whole):
-            for t in range(width):
-                dst[start + stride * (u * width + t)] = reals[(2 * u + part) * width + t]
-        for i in range(whole * width, count):
-            dst[start + stride * i] = reals[(2 * whole + part) * width + i % width]
+    def store(reals, part, dst, base, stride, first, last, points):
+        """Place i of the parts to ``dst[base + stride*i]``, first <= i < last."""
+        first, last = min(points, max(first, 0)), max(0, min(last, points))
+        begin, end = (first + width - 1) // width, last // width
+        for u in range(first // width, (last + width - 1) // width):
+            place = (2 * u + part) * width
+            if begin <= u < end:
+                for t in range(width):
+                    dst[base + stride * (u * width + t)] = reals[place + t]
+            else:
+                for i in range(max(first, u * width), min(last, (u + 1) * width)):
+                    dst[base + stride * i] = reals[place + i % width]
 
     @inlined
     def top(work, points, blocks, number, table, forth):
@@ -81,8 +92,8 @@ def convolve(dtype):
     def run(
         src,
         dst,
-        m,
-        length,
+        shape,
+        windows,
         mode,
         work,
         reals,
@@ -95,23 +106,30 @@ def convolve(dtype):
         first,
         last,
     ):
-        points, table, back = work.size, tables[0], tables[1]
-        blocks = max(1, keep.size // channels)
+        m, length = shape
+        step, origin, back = windows
+        points, table, onward = work.size, tables[0], tables[1]
+        blocks, count = max(1, keep.size // channels), (length + step - 1) // step
         for unit in range(first, last):
-            channel, row, other = unit % channels, unit, -1
+            row, window = unit // count, unit % count
+            channel, other = row % channels, -1
             if mode == PAIRS:
-                row = unit // channels * 2 * channels + channel
+                row = row // channels * 2 * channels + channel
                 if (row + channels + 1) * m <= src.size:
                     other = row + channels
+            start, begin = window * step - origin, window * step - back
+            end, until = m - start, back + min(step, length - window * step)
+            one, two = row * m + start, row * length + begin
             if mode == COMPLEX:
-                load(reals, 0, src, 2 * row * m, 2, m, points)
-                load(reals, 1, src, 2 * row * m + 1, 2, m, points)
+                load(reals, 0, src, 2 * one, 2, -start, end, points)
+                load(reals, 1, src, 2 * one + 1, 2, -start, end, points)
             elif mode == HALVES:
-                load(reals, 0, src, row * m, 1, min(m, points), points)
-                load(reals, 1, src, row * m + points, 1, max(0, m - points), points)
+                load(reals, 0, src, one, 1, -start, end, points)
+                load(reals, 1, src, one + points, 1, -start - points, end - points, points)
             else:
-                load(reals, 0, src, row * m, 1, m, points)
-                load(reals, 1, src, other * m, 1, m if other >= 0 else 0, points)
+                load(reals, 0, src, one, 1, -start, end, points)
+                here = end if other >= 0 else 0
+                load(reals, 1, src, other * m + start, 1, -start, here, points)
             top(work, points, blocks, number, table, True)
             part = points // blocks
             for k in range(blocks):
@@ -124,17 +142,17 @@ def convolve(dtype):
                 here = simd.address(piece)
                 factors = simd.address(spectra) + (channel * points + k * part) * size
                 products(here, factors, here, part, conjugate)
-                merge(piece, piece, part, part, back, fft.ONE, at, True, -1, 0, 0)
-            top(work, points, blocks, number, back, False)
+                merge(piece, piece, part, part, onward, fft.ONE, at, True, -1, 0, 0)
+            top(work, points, blocks, number, onward, False)
             if mode == COMPLEX:
-                store(reals, 0, dst, 2 * row * length, 2, length)
-                store(reals, 1, dst, 2 * row * length + 1, 2, length)
+                store(reals, 0, dst, 2 * two, 2, back, until, points)
+                store(reals, 1, dst, 2 * two + 1, 2, back, until, points)
             elif mode == HALVES:
-                store(reals, 0, dst, row * length, 1, min(length, points))
-                store(reals, 1, dst, row * length + points, 1, max(0, length - points))
+                store(reals, 0, dst, two, 1, back, until, points)
+                store(reals, 1, dst, two + points, 1, back - points, until - points, points)
             else:
-                store(reals, 0, dst, row * length, 1, length)
+                store(reals, 0, dst, two, 1, back, until, points)
                 if other >= 0:
-                    store(reals, 1, dst, other * length, 1, length)
+                    store(reals, 1, dst, other * length + begin, 1, back, until, points)
 
     return run

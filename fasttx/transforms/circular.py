@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import _array, _threads
 from .._cpu import fft as loops
-from .._cpu import filtering
+from .._cpu import filtering, plan
 from . import _fft_host
 
 
@@ -82,10 +82,31 @@ class CircularFilter:
         if x.size == 0:
             out[...] = 0
         if out.size and x.size:
-            self._convolve(x, out, int(adjoint), workers)
+            self._convolve(x, out, (length, 0, 0), int(adjoint), workers)
         return out
 
-    def _convolve(self, x, out, adjoint, workers):
+    def windows(self, x, length, step, origin, back, *, workers=None):
+        """Overlap-save: `length` results of each row, by windows of n samples.
+
+        Window w begins with sample ``w*step - origin`` of a row, beyond which there are zeros. Its
+        results from `back` on, `step` of them, are those of the row from ``w*step`` on.
+        """
+        dtype = np.result_type(self.kernel, x)
+        x = np.ascontiguousarray(x, dtype)
+        out = np.empty((*x.shape[:-1], length), dtype)
+        if out.size:
+            self._convolve(x, out, (step, origin, back), 0, workers)
+        return out
+
+    def block_energies(self, blocks):
+        """Energy of each block of the spectra, of shape (channels, blocks)."""
+        dtype = np.dtype(self.kernel.dtype)
+        mode, points, number = self._layout(dtype)
+        spectra = self._spectrum(mode, points, number, np.result_type(dtype, np.complex64))
+        parts = spectra.reshape(self.channels, blocks, -1)
+        return np.sum(np.square(np.abs(parts), dtype=np.float64), axis=-1)
+
+    def _convolve(self, x, out, windows, adjoint, workers):
         mode, points, number = self._layout(x.dtype)
         pairs = np.result_type(x.dtype, np.complex64)
         real = np.dtype(_fft_host.REAL[pairs])
@@ -98,16 +119,11 @@ class CircularFilter:
         tables = tuple(_fft_host.tables(sign, pairs, points, number) for sign in (-1, 1))
         run = filtering.convolve(real.name)
         rows = math.prod(x.shape[:-1])
-        units = rows
         if mode == filtering.PAIRS:
-            units = -(-rows // (2 * self.channels)) * self.channels
-        head = (
-            x.reshape(-1).view(real),
-            out.reshape(-1).view(real),
-            x.shape[-1],
-            out.shape[-1],
-            mode,
-        )
+            rows = -(-rows // (2 * self.channels)) * self.channels
+        units = rows * -(-out.shape[-1] // windows[0])
+        flat = x.reshape(-1).view(real), out.reshape(-1).view(real)
+        head = *flat, (x.shape[-1], out.shape[-1]), windows, mode
         tail = spectra, self.channels, number, tables, self.keep, adjoint
 
         def task(first, last):
@@ -127,14 +143,20 @@ class CircularFilter:
         key = mode, pairs
         if key not in self._spectra:
             kernel = self.kernel.reshape(self.channels, self.n)
+            parts = kernel.real, kernel.imag
             if mode == filtering.HALVES:
-                kernel = kernel[:, :points] + 1j * kernel[:, points:]
-            turns = np.arange(points) / points * {0: 0.0, 1: 0.5, 3: 0.75}[number]
-            rows = np.multiply(kernel, np.exp(-2j * np.pi * turns) / points)
-            rows = np.ascontiguousarray(rows, pairs)
-            # Blocks of that number are whole rows, after their numbers are turned step by step.
-            _fft_host.apply("split", -1, rows, rows, 1)
-            self._spectra[key] = rows.reshape(-1)
+                parts = kernel[:, :points], kernel[:, points:]
+            elif kernel.dtype.kind != "c":
+                parts = kernel, np.zeros_like(kernel)
+            real = _fft_host.REAL[pairs]
+            parted = _array.aligned((self.channels, points), pairs)
+            view = parted.view(real).reshape(self.channels, -1, 2, plan.width(real))
+            for number_of_part, part in enumerate(parts):
+                view[:, :, number_of_part] = part.reshape(self.channels, -1, plan.width(real))
+            flat, bits = parted.reshape(-1), _fft_host.scale_bits(1 / points)
+            workers = _threads.resolve(None, flat.size)
+            _fft_host.rows("split", -1, flat, flat, points, bits, workers, number, True)
+            self._spectra[key] = flat
         return self._spectra[key]
 
     def _small(self, x, out, adjoint):
