@@ -13,9 +13,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Below this many elements, handing work to another thread costs more than it saves.
 SERIAL_BELOW = 1 << 17
+
+# int64 numbers of a stage's counters: those begun and those done, on cache lines of their own.
+COUNTERS = 16
 
 _limit: contextvars.ContextVar[int | None] = contextvars.ContextVar("fasttx_threads", default=None)
 _pool: ThreadPoolExecutor | None = None
@@ -129,6 +136,23 @@ def in_turn(stages: Sequence[tuple[Task, int]], workers: int) -> None:
                 return
 
     _run(work, min(workers, max(parts)))
+
+
+def together(call: Callable[["np.ndarray"], object], stages: int, workers: int) -> None:
+    """Call a compiled loop in several threads at once, which share its work among themselves.
+
+    They do so by counters: for each of so many stages, units begun and units done. When the call in
+    this thread returns, all is done; a thread that comes later finds no work and touches no array.
+    """
+    import numpy as np
+
+    counters = np.zeros(stages * COUNTERS, np.int64)
+    for _ in range(workers - 1):
+        try:
+            _get_pool().submit(call, counters)
+        except RuntimeError:  # the interpreter is shutting down
+            break
+    call(counters)
 
 
 def spans(units: int, parts: int) -> list[tuple[int, int]]:

@@ -32,6 +32,18 @@ for dtype in ("float32", "float64", "int64", "complex64"):
     assert np.array_equal(fasttx.fwht(x, axis=0), fasttx.hadamard(384).astype(dtype) @ x)
 x = rng.standard_normal((3, 100)).astype(np.float16)
 assert np.array_equal(fasttx.fwht(x, 128), fasttx.fwht(x.astype("f"), 128).astype(np.float16))
+for dtype in ("complex64", "complex128"):
+    for k in (1, 3, 5, 6, 7, 9, 12, 18):
+        x = (rng.standard_normal((3, 1 << k)) + 1j).astype(dtype)
+        X = np.fft.fft(x.astype(complex))
+        error = fasttx.fftbr(fasttx.bit_reverse(x)) - X
+        assert np.linalg.norm(error) < 1e-6 * np.linalg.norm(X), (dtype, k)
+        assert np.allclose(fasttx.ifft_unordered(fasttx.fft_unordered(x)), x, atol=1e-5)
+        assert np.allclose(fasttx.irfft_unordered(fasttx.rfft_unordered(x.real)), x.real, atol=1e-5)
+x = rng.standard_normal((300, 33)).astype("f")
+h = rng.standard_normal((33, 200)).astype("f")
+y = fasttx.fftconvolve_causal(x.T.copy(), h)
+assert np.allclose(y[5, 250], h[5] @ x[250:50:-1, 5], atol=1e-4)
 from fasttx._cpu import plan
 print(plan.vector_bytes(), plan.registers())
 """

@@ -12,16 +12,18 @@ steps of kind 1 do everything. Addresses and steps are in bytes, lengths in comp
 """
 
 import functools
-from types import SimpleNamespace
 
 import numpy as np
 
 from .._jit import entry, inlined
+from .._threads import COUNTERS
 from . import plan, simd, simd_fft
 
 _LOW = 256  # rows of the first table of twiddles
+_SHARES = 16  # parts of a stage that threads take in turn
 OUTER = 128  # largest radix of a pass over memory
 ONE = int(np.float64(1).view(np.int64))  # the bits of the scale 1.0
+ALONE = np.zeros(0, np.int64)  # the counters of a call that does all the work
 
 
 def vectors():
@@ -70,6 +72,30 @@ def levels_of(n):
     while n > 1:
         levels, n = levels + 1, n // 2
     return levels
+
+
+@inlined
+def next_share(counters, stage, share):
+    """First unit of the next share of a stage that no thread has begun."""
+    if counters.size == 0:
+        return 0
+    return simd.fetch_add(simd.address(counters) + stage * 8 * COUNTERS, share)
+
+
+@inlined
+def done_share(counters, stage, units):
+    """Count units that are done."""
+    if counters.size:
+        simd.fetch_add(simd.address(counters) + stage * 8 * COUNTERS + 4 * COUNTERS, units)
+
+
+@inlined
+def wait_for(counters, stage, units):
+    """Return when all units of a stage are done, by whichever thread."""
+    if counters.size:
+        place = simd.address(counters) + stage * 8 * COUNTERS + 4 * COUNTERS
+        while simd.fetch_add(place, 0) < units:
+            simd.breathe()
 
 
 def row_bytes(dtype):
@@ -148,15 +174,15 @@ def memory_pass(kind, dtype, first, inside, last, direct):
 
 @functools.cache
 def transform(kind, sign, dtype):
-    """Entry points of a "split" or a "merge" of rows with exponents of that sign.
+    """Loop over rows: a "split" or a "merge" with exponents of that sign.
 
-    It holds ``run(src, dst, total, n, table, scale, number, parted, stage, first, last)`` for flat
-    complex arrays of `total` numbers with parts of `dtype`, in rows of `n`, and
-    ``stages(total, n)``, the number of independent units of every stage. A call does units `first`
-    to `last` of one stage, or all of everything with `stage` = -1. `table` is from `twiddles`, for
+    It is ``run(src, dst, total, n, table, scale, number, parted, counters)`` for flat complex
+    arrays of `total` numbers with parts of `dtype`, in rows of `n`. `table` is from `twiddles`, for
     block numbers below ``(number + 1)*n/leaf``; `scale` holds the bits of a float64 by which the
     result is multiplied. Rows are blocks of that `number` of longer ones (0 for whole ones); with
-    `parted` they come to a split, or go from a merge, parted and not scaled, and n > leaf.
+    `parted` they come to a split, or go from a merge, parted and not scaled, and n > leaf. With
+    `counters`, zeros for each of ``stages(dtype, n)``, calls in several threads share the work;
+    with `ALONE` a call does it all.
     """
     name, size, width = np.dtype(dtype).name, 2 * np.dtype(dtype).itemsize, plan.width(dtype)
     most, split = vectors(), kind == "split"
@@ -299,17 +325,14 @@ def transform(kind, sign, dtype):
             copy(tail, dst + start, 2 * (count - whole), 1.0)
 
     @entry(f"{kind}{'+' if sign > 0 else '-'}_{name}")
-    def run(src, dst, total, n, table, scale, number, parted, stage, first, last):
+    def run(src, dst, total, n, table, scale, number, parted, counters):
         src, dst, table = simd.address(src), simd.address(dst), simd.address(table)
-        ahead = lookahead if total * size > 8 * lookahead else 0
-        if n <= leaf:
-            if stage < 0:
-                first, last = 0, total // n
-            start = first * n * size
-            short(src + start, dst + start, (last - first) * n, n, scale, ahead)
-            return
         inner = min(n, l2)
-        passes = outer_passes(n // inner)
+        passes = 0
+        if n > leaf:
+            passes = outer_passes(n // inner)
+        # Rows of a leaf or less go by many at a time.
+        ahead = lookahead if total * size > 8 * lookahead else 0
         for step in range(passes + 1):
             is_cached = step == (passes if split else 0)
             length, radix = inner, 1
@@ -317,42 +340,44 @@ def transform(kind, sign, dtype):
             if not is_cached:
                 length, radix = outer_pass(n, inner, passes, step if split else passes - step)
                 units = total // radix // columns
-            if stage < 0:
-                first, last = 0, units
-            if stage < 0 or stage == step:
-                span = length // radix
-                for unit in range(first, last):
-                    block, start = unit, 0
-                    if not is_cached:
-                        block, start = unit // (span // columns), unit % (span // columns) * columns
-                    here = (block * length + start) * size
-                    there, step_size, top = dst + here, span * size, length == n and not parted
-                    here, block = src + here, block % (n // length) + number * (n // length)
-                    if is_cached:
-                        cached(here, there, length, block, top, table, scale, ahead)
-                    else:
-                        outer(
-                            here,
-                            step_size,
-                            there,
-                            step_size,
-                            radix,
-                            columns,
-                            block,
-                            top,
-                            table,
-                            scale,
-                        )
+            span, share = length // radix, units
+            if counters.size:
+                share = units // _SHARES + 1
+            first = next_share(counters, step, share)
+            while first < units:
+                last = min(units, first + share)
+                if n <= leaf:
+                    start = first * n * size
+                    short(src + start, dst + start, (last - first) * n, n, scale, ahead)
+                else:
+                    for unit in range(first, last):
+                        block, start = unit, 0
+                        if not is_cached:
+                            block = unit // (span // columns)
+                            start = unit % (span // columns) * columns
+                        here = (block * length + start) * size
+                        there, apart, top = dst + here, span * size, length == n and not parted
+                        here, block = src + here, block % (n // length) + number * (n // length)
+                        if is_cached:
+                            cached(here, there, length, block, top, table, scale, ahead)
+                        else:
+                            outer(
+                                here, apart, there, apart, radix, columns, block, top, table, scale
+                            )
+                done_share(counters, step, last - first)
+                first = last
+                if counters.size:
+                    first = next_share(counters, step, share)
+            wait_for(counters, step, units)
             src = dst
 
-    def stages(total, n):
-        if n <= leaf:
-            return [total // n]
-        inner = min(n, l2)
-        passes = outer_passes.py_func(n // inner)
-        units = [
-            total // outer_pass.py_func(n, inner, passes, p)[1] // columns for p in range(passes)
-        ]
-        return [*units, total // inner] if split else [total // inner, *units[::-1]]
+    return run
 
-    return SimpleNamespace(run=run, stages=stages)
+
+def stages(dtype, n):
+    """How many stages `transform` has for rows of n numbers, one after the other."""
+    inner = plan.l2_block() // (2 * np.dtype(dtype).itemsize)
+    passes, reach = 0, 1
+    while reach * inner < n:
+        passes, reach = passes + 1, reach * OUTER
+    return passes + 1

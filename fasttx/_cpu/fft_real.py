@@ -165,18 +165,19 @@ def combine(sign, dtype):
 
 @functools.cache
 def rows(kind, dtype):
-    """``f(src, dst, m, table, scale, roots)``: real rows to packed spectra, or back ("merge").
+    """``f(src, dst, m, table, scale, roots, alone)``: real rows to packed spectra, or back.
 
     Flat complex arrays of rows of m > 1 numbers, real rows seen as pairs, by blocks that stay in
     cache. `table` and `scale` are as for ``fft.transform``; `roots` are from `twiddles` here.
+    `alone` is an empty array of int64.
     """
     split, sign = kind == "split", -1 if kind == "split" else 1
-    run, both = fft.transform(kind, sign, dtype).run, combine(sign, dtype)
+    run, both = fft.transform(kind, sign, dtype), combine(sign, dtype)
     block = plan.l2_block() // (2 * np.dtype(dtype).itemsize)
     per_unit = BLOCK * plan.width(dtype)
 
     @entry(f"real_{kind}_{np.dtype(dtype).name}")
-    def real(src, dst, m, table, scale, roots):
+    def real(src, dst, m, table, scale, roots, alone):
         step = max(m, block // m * m)
         for start in range(0, dst.size, step):
             here, there = src[start : start + step], dst[start : start + step]
@@ -184,7 +185,7 @@ def rows(kind, dtype):
             if not split:
                 both(here, there, m, roots, 0, number)
                 here = there
-            run(here, there, here.size, m, table, scale, 0, False, -1, 0, 0)
+            run(here, there, here.size, m, table, scale, 0, False, alone)
             if split:
                 both(there, there, m, roots, 0, number)
 

@@ -30,7 +30,7 @@ def convolve(dtype):
     A unit of work is a window of a row, or of a pair of rows.
     """
     width, size = plan.width(dtype), 2 * np.dtype(dtype).itemsize
-    split, merge = (fft.transform(k, s, dtype).run for k, s in (("split", -1), ("merge", 1)))
+    split, merge = (fft.transform(k, s, dtype) for k, s in (("split", -1), ("merge", 1)))
     radices = [r for r in (2, 4, 8) if r <= fft.vectors()]
     down, up = (
         simd_fft.passes(k, s, dtype, width, radices, "ss") for k, s in (("split", -1), ("merge", 1))
@@ -103,6 +103,7 @@ def convolve(dtype):
         tables,
         keep,
         conjugate,
+        alone,
         first,
         last,
     ):
@@ -138,11 +139,11 @@ def convolve(dtype):
                     piece[:] = 0
                     continue
                 at = number * blocks + k
-                split(piece, piece, part, part, table, fft.ONE, at, True, -1, 0, 0)
+                split(piece, piece, part, part, table, fft.ONE, at, True, alone)
                 here = simd.address(piece)
                 factors = simd.address(spectra) + (channel * points + k * part) * size
                 products(here, factors, here, part, conjugate)
-                merge(piece, piece, part, part, onward, fft.ONE, at, True, -1, 0, 0)
+                merge(piece, piece, part, part, onward, fft.ONE, at, True, alone)
             top(work, points, blocks, number, onward, False)
             if mode == COMPLEX:
                 store(reals, 0, dst, 2 * two, 2, back, until, points)

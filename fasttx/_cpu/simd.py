@@ -10,6 +10,8 @@ vectors of a codelet are loaded before one is stored, so source and destination 
 Alignment is never assumed beyond the element's.
 """
 
+import os
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -318,6 +320,30 @@ def buffer(size):
         return types.int64(), generate
 
     return codelet
+
+
+@intrinsic
+def fetch_add(typingctx, place, value):
+    """Add to the int64 at an address, as one step for all threads; return what was there."""
+
+    def generate(context, builder, signature, args):
+        pointer = builder.inttoptr(args[0], _I64.as_pointer())
+        return builder.atomic_rmw("add", pointer, args[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def breathe(typingctx):
+    """Let another thread run, while waiting for it."""
+
+    def generate(context, builder, signature, args):
+        if os.name == "posix":
+            kind = ir.FunctionType(ir.IntType(32), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 @intrinsic

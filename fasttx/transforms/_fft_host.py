@@ -69,14 +69,13 @@ def _dense(kind, sign, src, out, axis, *, scale, workers) -> None:
 
 def rows(kind, sign, src, dst, n, bits, workers, number=0, parted=False) -> None:
     """Flat complex arrays of rows of n numbers, see ``fft.transform``."""
-    loops, total = fft.transform(kind, sign, REAL[dst.dtype]), dst.size
+    run, total = fft.transform(kind, sign, REAL[dst.dtype]), dst.size
     table = tables(sign, dst.dtype, n, number)
+    call = partial(run, src, dst, total, n, table, bits, number, parted)
     if workers == 1:
-        loops.run(src, dst, total, n, table, bits, number, parted, -1, 0, 0)
-        return
-    head = partial(loops.run, src, dst, total, n, table, bits, number, parted)
-    stages = [(partial(head, stage), units) for stage, units in enumerate(loops.stages(total, n))]
-    _threads.in_turn(stages, workers)
+        call(fft.ALONE)
+    else:
+        _threads.together(call, fft.stages(REAL[dst.dtype], n), workers)
 
 
 def tables(sign, dtype, n, number=0):
@@ -87,8 +86,7 @@ def tables(sign, dtype, n, number=0):
 
 def row_plan(kind, sign, dtype, n, scale):
     """Loops, tables and bits of the scale for rows of n numbers."""
-    loops = fft.transform(kind, sign, REAL[dtype])
-    return loops.run, tables(sign, dtype, n), scale_bits(scale)
+    return fft.transform(kind, sign, REAL[dtype]), tables(sign, dtype, n), scale_bits(scale)
 
 
 def real_plan(kind, dtype, n, scale):
@@ -113,7 +111,7 @@ def real_rows(kind, src, dst, n, scale, workers):
 
         def some(first, last):
             cut = slice(first * m, last * m)
-            run(src[cut], dst[cut], m, table, bits, roots)
+            run(src[cut], dst[cut], m, table, bits, roots, fft.ALONE)
 
         _threads.share(some, dst.size // m, workers)
         return

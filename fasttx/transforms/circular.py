@@ -124,7 +124,7 @@ class CircularFilter:
         units = rows * -(-out.shape[-1] // windows[0])
         flat = x.reshape(-1).view(real), out.reshape(-1).view(real)
         head = *flat, (x.shape[-1], out.shape[-1]), windows, mode
-        tail = spectra, self.channels, number, tables, self.keep, adjoint
+        tail = spectra, self.channels, number, tables, self.keep, adjoint, loops.ALONE
 
         def task(first, last):
             work = _array.aligned((points,), pairs)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _array, _threads
+from .._cpu import fft
 from . import _fft_host
 from .bit_reversal import check_power, host_only
 
@@ -249,9 +250,9 @@ def _complex(name, kind, sign, x, axis, norm, overwrite_x, workers):
             run, table, bits = plan
             out, n = x if overwrite_x else _array.empty_like(x), x.shape[-1]
             if x.ndim > 1:
-                run(x.reshape(-1), out.reshape(-1), x.size, n, table, bits, 0, False, -1, 0, 0)
+                run(x.reshape(-1), out.reshape(-1), x.size, n, table, bits, 0, False, fft.ALONE)
             else:
-                run(x, out, n, n, table, bits, 0, False, -1, 0, 0)
+                run(x, out, n, n, table, bits, 0, False, fft.ALONE)
             return out
     scale, x, axis, workers = _checked(x, axis, norm, workers, name[0] == "i", 1)
     out = _array.output(x, _complex_dtype(x.dtype), overwrite_x)
@@ -272,9 +273,17 @@ def _forward(x, axis, norm, overwrite_x, workers):
             samples = x.view(_COMPLEX[x.dtype])
             out = samples if overwrite_x else _array.empty_like(samples)
             if x.ndim > 1:
-                run(samples.reshape(-1), out.reshape(-1), out.shape[-1], table, bits, roots)
+                run(
+                    samples.reshape(-1),
+                    out.reshape(-1),
+                    out.shape[-1],
+                    table,
+                    bits,
+                    roots,
+                    fft.ALONE,
+                )
             else:
-                run(samples, out, out.size, table, bits, roots)
+                run(samples, out, out.size, table, bits, roots, fft.ALONE)
             return out
     scale, x, axis, workers = _checked(x, axis, norm, workers, False, 2)
     if x.dtype.kind == "c":
@@ -303,9 +312,9 @@ def _backward(x, axis, norm, overwrite_x, workers):
             run, table, bits, roots = plan
             out = x if overwrite_x else _array.empty_like(x)
             if x.ndim > 1:
-                run(x.reshape(-1), out.reshape(-1), x.shape[-1], table, bits, roots)
+                run(x.reshape(-1), out.reshape(-1), x.shape[-1], table, bits, roots, fft.ALONE)
             else:
-                run(x, out, x.size, table, bits, roots)
+                run(x, out, x.size, table, bits, roots, fft.ALONE)
             return out.view(table.dtype)
     scale, x, axis, workers = _checked(x, axis, norm, workers, True, 1)
     n = 2 * x.shape[axis]
