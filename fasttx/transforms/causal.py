@@ -79,7 +79,8 @@ class CausalFilter:
         self.taps = h.shape[-1]
         self.channels = h.shape[0] if h.ndim == 2 else 0
         self._plans: dict[int, CircularFilter] = {}
-        self._length, self._keep, self.kept = None, None, 1.0
+        self._length, self.kept = 0, 1.0
+        self._keep: np.ndarray | None = None
         if keep is not None:
             self._sparse(keep, length)
 
@@ -119,13 +120,15 @@ class CausalFilter:
         """
         if workers is not None:
             _threads.check_workers(workers)
-        x = self._samples(x)
+        return self._convolve(self._samples(x), state, return_state, workers)
+
+    def _convolve(self, x, state, return_state, workers):
         rows, history = x.shape[:-1], self.taps - 1
         if state is not None:
             state = np.asarray(state)
             if state.shape != (*rows, history):
                 raise ValueError(f"state must have shape {(*rows, history)}; got {state.shape}")
-        if self._length is not None:
+        if self._length:
             if state is not None or return_state:
                 raise ValueError("frequency-sparse filters take whole sequences: no state")
             if x.shape[-1] != self._length:

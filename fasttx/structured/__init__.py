@@ -1,0 +1,33 @@
+"""Structured matrices as linear operators: Toeplitz, circulant, Hankel, Kronecker and others.
+
+Each is a ``scipy.sparse.linalg.LinearOperator`` that keeps its precision and knows, where there is
+a fast way, how to solve, its determinant, its diagonal and its eigenvalues.
+"""
+
+from ._grid import MaskedSolveInfo
+from ._iterative import SolveInfo
+from .butterfly import Butterfly, HadamardOperator
+from .circulant import Circulant, Hankel, ToeplitzPlusHankel
+from .gohberg_semencul import GohbergSemencul
+from .kronecker import Kronecker, KroneckerSum
+from .kronecker_solve import KroneckerPlusDiagonal, LikelihoodResult
+from .multilevel import LogdetEstimate, MultilevelToeplitz
+from .toeplitz import Toeplitz
+
+__all__ = [
+    "Butterfly",
+    "Circulant",
+    "GohbergSemencul",
+    "HadamardOperator",
+    "Hankel",
+    "Kronecker",
+    "KroneckerPlusDiagonal",
+    "KroneckerSum",
+    "LikelihoodResult",
+    "LogdetEstimate",
+    "MaskedSolveInfo",
+    "MultilevelToeplitz",
+    "SolveInfo",
+    "Toeplitz",
+    "ToeplitzPlusHankel",
+]
