@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import _bench_cases, _info
+from . import _bench_cases, _bench_fourier, _info
 
 # A sample lasts at least this long: far longer than the clock's step or a thread's wake-up.
 SAMPLE_SECONDS = 0.02
@@ -41,6 +41,8 @@ def main(argv: Sequence[str]) -> int:
 
     started, clock = _info.now(), time.perf_counter()
     cases = list(_bench_cases.cases(args.size, args.quick))
+    if not args.size:
+        cases += _bench_fourier.cases(args.quick)
     results = []
     for number, case in enumerate(cases, 1):
         _info.progress(f"[{number}/{len(cases)}] {case.title}, {case.threads} thread(s)")
@@ -145,13 +147,26 @@ def _table(results: list[dict[str, Any]]) -> str:
     return _info.table(lines, header, right=(1, 2, 4, 5, 6))
 
 
+_YARDSTICKS = {
+    "kernel": "kernel",
+    "rfft": "scipy.fft.rfft",
+    "fft": "scipy.fft.fft",
+    "ifft": "scipy.fft, both",
+    "oaconvolve": "scipy.signal.oaconvolve",
+    "fftconvolve": "scipy.signal.fftconvolve",
+    "matmul_toeplitz": "matmul_toeplitz",
+    "solve_toeplitz": "solve_toeplitz",
+}
+
+
 def yardstick_name(row: dict[str, Any]) -> str:
     """Name of a case's yardstick in few words."""
-    if row["yardstick"] == _bench_cases.RFFT:
-        return "scipy.fft.rfft"
     if row["yardstick"] == _bench_cases.PASS:
         return "memory pass"
-    if row["yardstick"].startswith("kernel"):
-        return "kernel"
+    function = row["yardstick"].partition("(")[0]
+    if function in _YARDSTICKS:
+        return _YARDSTICKS[function]
+    if row["x"] == row["y"] and row["threads"] > 1:
+        return "one thread"
     shape, dtype = row["y"]
     return f"{dtype} {'rows' if len(shape) > 1 else f'2^{shape[0].bit_length() - 1}'}"

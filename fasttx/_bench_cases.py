@@ -18,6 +18,8 @@ from ._threads import SERIAL_BELOW
 
 RFFT = "rfft(y, workers=1)"
 PASS = "np.negative(y, out=y)"
+# Names of the package that statements use.
+OURS = ("fwht", "fft_unordered", "ifft_unordered", "fftbr", "rfft_unordered", "fftconvolve_causal")
 # Repetitions of a kernel inside compiled code, so that the call from Python costs nothing.
 INNER = 1000
 
@@ -43,6 +45,8 @@ class Case:
         yardstick's time per element, at most `goal`; or microseconds more, at most `goal`.
     inner, inner_yardstick : int
         Repetitions that a statement makes by itself.
+    setup : str
+        Statements run before, on the same names.
     """
 
     group: str
@@ -56,6 +60,11 @@ class Case:
     kind: str = "faster"
     inner: int = 1
     inner_yardstick: int = 1
+    setup: str = ""
+
+    def with_setup(self, setup: str) -> Case:
+        """The same case, with other names made before."""
+        return replace(self, setup=setup)
 
     @property
     def title(self) -> str:
@@ -68,14 +77,17 @@ class Case:
 
     def namespace(self) -> dict[str, Any]:
         """Make the arrays; everything that the two statements use."""
-        from scipy.fft import rfft
+        from scipy import fft, signal
 
-        space = {"np": np, "fwht": fasttx.fwht, "rfft": rfft}
+        space = {"np": np} | {name: getattr(fasttx, name) for name in OURS}
+        space |= {name: getattr(fft, name) for name in ("fft", "ifft", "rfft")}
+        space |= {name: getattr(signal, name) for name in ("oaconvolve", "fftconvolve")}
         if "kernel(" in self.ours + self.yardstick:
             space["kernel"] = repeated_kernel()
         for name, (shape, dtype) in (("x", self.x), ("y", self.y)):
             space[name] = np.empty(shape, dtype)
             space[name].fill(0)  # written once, so that all of its pages exist
+        exec(self.setup, space)
         return space
 
     def result(self, ours: float, yardstick: float) -> float:

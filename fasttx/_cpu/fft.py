@@ -67,14 +67,6 @@ def _aligned(flat):
 
 
 @inlined
-def levels_of(n):
-    levels = 0
-    while n > 1:
-        levels, n = levels + 1, n // 2
-    return levels
-
-
-@inlined
 def next_share(counters, stage, share):
     """First unit of the next share of a stage that no thread has begun."""
     if counters.size == 0:
@@ -239,61 +231,64 @@ def transform(kind, sign, dtype):
     @inlined
     def chunk_of(length):
         """Points of a block of the first-level cache, which passes up from the leaves reach."""
-        chunk, left = leaf, levels_of(length // leaf)
+        chunk, left = leaf, simd.log2(length // leaf)
         while left:
             radix = next_radix_up(left)
             if chunk * radix > l1:
                 break
-            chunk, left = chunk * radix, left - levels_of(radix)
+            chunk, left = chunk * radix, left - simd.log2(radix)
         return chunk
 
     @inlined
-    def down(src, dst, length, until, block, top, table, scale, ahead):
-        """Passes of a split from `length` to `until` points on block number `block`."""
-        span, first = length, block
-        while span > until:
-            radix = next_radix(levels_of(span // leaf))
-            step = span // radix * size
-            for k in range(length // span):
-                here, row = k * span * size, row_at(table, first + k, row_scratch(), 1)
-                place, whole = dst + here, top and span == length
-                end(whole, radix, src + here, step, place, step, span // radix, row, scale, ahead)
-            src, span, first = dst, span // radix, first * radix
-
-    @inlined
-    def up(dst, start, length, levels, block, top, table, scale):
-        """Passes of a merge from `start` to `length` points, with so many levels above `start`."""
-        span = start
-        while span < length:
-            radix = next_radix_up(levels)
-            step, count = span * size, length // (span * radix)
-            for k in range(count):
-                here = dst + k * radix * step
-                row = row_at(table, block * count + k, row_scratch(), 1)
-                end(top and count == 1, radix, here, step, here, step, span, row, scale, 0)
-            span, levels = span * radix, levels - levels_of(radix)
-
-    @inlined
-    def cached(src, dst, length, block, top, table, scale, ahead):
-        """All levels of block number `block`, of `length` points."""
+    def cached_split(src, dst, length, block, top, table, scale, ahead):
+        """All levels of block number `block`: those above the chunks, then chunk by chunk."""
         chunk = chunk_of(length)
-        each, count = chunk // leaf, length // chunk
-        if split and count > 1:
-            down(src, dst, length, chunk, block, top, table, scale, ahead)
-            src, top = dst, False
-        for c in range(count):
-            source, here, number = src + c * chunk * size, dst + c * chunk * size, block * count + c
-            if split:
-                down(source, here, chunk, leaf, number, top, table, scale, ahead)
-                twiddles_here = row_at(table, number * each, row_scratch(), each)
-                leaves(here, here, each, twiddles_here, scale, 0)
+        count = length // chunk
+        for c in range(-1 if count > 1 else 0, count):
+            source, here, start, until, first = src, dst, length, chunk, block
+            if c >= 0:
+                here, start, until, first = dst + c * chunk * size, chunk, leaf, block * count + c
+                source = src + (here - dst)
+            span = start
+            while span > until:
+                radix = next_radix(simd.log2(span // leaf))
+                step = span // radix * size
+                for k in range(start // span):
+                    at, row = k * span * size, row_at(table, first + k, row_scratch(), 1)
+                    from_here, place, whole = source + at, here + at, top and span == length
+                    end(
+                        whole, radix, from_here, step, place, step, span // radix, row, scale, ahead
+                    )
+                source, span, first = here, span // radix, first * radix
+            if c >= 0:
+                row = row_at(table, first, row_scratch(), chunk // leaf)
+                leaves(here, here, chunk // leaf, row, scale, 0)
             else:
-                twiddles_here = row_at(table, number * each, row_scratch(), each)
-                leaves(source, here, each, twiddles_here, scale, ahead)
-                levels = levels_of(length // leaf)
-                up(here, leaf, chunk, levels, number, top and count == 1, table, scale)
-        if not split and count > 1:
-            up(dst, chunk, length, levels_of(count), block, top, table, scale)
+                src = dst
+
+    @inlined
+    def cached_merge(src, dst, length, block, top, table, scale, ahead):
+        """The same levels, upwards."""
+        chunk = chunk_of(length)
+        count = length // chunk
+        for c in range(count + 1 if count > 1 else 1):
+            here, span, until, number = dst, chunk, length, block
+            if c < count:
+                here, span, until, number = dst + c * chunk * size, leaf, chunk, block * count + c
+                each = chunk // leaf
+                row = row_at(table, number * each, row_scratch(), each)
+                leaves(src + (here - dst), here, each, row, scale, ahead)
+            while span < until:
+                radix = next_radix_up(simd.log2(length // span))
+                step, blocks = span * size, until // (span * radix)
+                for k in range(blocks):
+                    place = here + k * radix * step
+                    row = row_at(table, number * blocks + k, row_scratch(), 1)
+                    whole = top and span * radix == length
+                    end(whole, radix, place, step, place, step, span, row, scale, 0)
+                span *= radix
+
+    cached = cached_split if split else cached_merge
 
     @inlined
     def outer_passes(blocks):

@@ -15,6 +15,53 @@ from . import fft, plan, simd, simd_fft
 HALVES, PAIRS, COMPLEX = 0, 1, 2  # what makes up a row of complex numbers
 
 
+def _loader(width):
+    """``load(reals, part, src, base, stride, first, last, points)``."""
+
+    @inlined
+    def load(reals, part, src, base, stride, first, last, points):
+        """Place i of the parts from ``src[base + stride*i]``, first <= i < last, else zeros."""
+        first, last = min(points, max(first, 0)), max(0, min(last, points))
+        begin, end = (first + width - 1) // width, last // width
+        for u in range(points // width):
+            place = (2 * u + part) * width
+            if begin <= u < end:
+                for t in range(width):
+                    reals[place + t] = src[base + stride * (u * width + t)]
+            else:
+                for t in range(width):
+                    i = u * width + t
+                    reals[place + t] = src[base + stride * i] if first <= i < last else 0
+
+    return load
+
+
+@functools.cache
+def spectra(dtype):
+    """``run(src, m, mode, points, out, reals, number, table, scale, alone, first, last)``.
+
+    Spectra of rows of m samples, one row of `points` in `out` for each of `src`, times a factor;
+    `reals` is `out` as real array. The other arguments are as for `convolve`.
+    """
+    split, load = fft.transform("split", -1, dtype), _loader(plan.width(dtype))
+
+    @entry(f"spectra_{np.dtype(dtype).name}")
+    def run(src, m, mode, points, out, reals, number, table, scale, alone, first, last):
+        for row in range(first, last):
+            piece = out[row * points : (row + 1) * points]
+            parts = reals[2 * row * points : 2 * (row + 1) * points]
+            if mode == COMPLEX:
+                load(parts, 0, src, 2 * row * m, 2, 0, m, points)
+                load(parts, 1, src, 2 * row * m + 1, 2, 0, m, points)
+            else:
+                second = m - points if mode == HALVES else 0
+                load(parts, 0, src, row * m, 1, 0, m, points)
+                load(parts, 1, src, row * m + points, 1, 0, second, points)
+            split(piece, piece, points, points, table, scale, number, True, alone)
+
+    return run
+
+
 @functools.cache
 def convolve(dtype):
     """``run(src, dst, m, length, ...)``: rows of m samples to rows of `length` results.
@@ -38,22 +85,7 @@ def convolve(dtype):
     products = simd_fft.products(dtype, width)
     row_at = fft.rows_of_twiddles(dtype)
     row_scratch = simd.buffer(fft.row_bytes(dtype))
-    most = radices[-1]
-
-    @inlined
-    def load(reals, part, src, base, stride, first, last, points):
-        """Place i of the parts from ``src[base + stride*i]``, first <= i < last, else zeros."""
-        first, last = min(points, max(first, 0)), max(0, min(last, points))
-        begin, end = (first + width - 1) // width, last // width
-        for u in range(points // width):
-            place = (2 * u + part) * width
-            if begin <= u < end:
-                for t in range(width):
-                    reals[place + t] = src[base + stride * (u * width + t)]
-            else:
-                for t in range(width):
-                    i = u * width + t
-                    reals[place + t] = src[base + stride * i] if first <= i < last else 0
+    most, load = radices[-1], _loader(width)
 
     @inlined
     def store(reals, part, dst, base, stride, first, last, points):

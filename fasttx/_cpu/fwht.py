@@ -19,7 +19,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from .._jit import entry, inlined
-from . import plan, simd
+from . import plan, simd, simd_sums
 
 
 @functools.cache
@@ -202,7 +202,7 @@ def base(dtype):
     """
     name, size, width = np.dtype(dtype).name, np.dtype(dtype).itemsize, 2 * plan.width(dtype)
     line = size * width
-    wide, one = simd.signed_sums(dtype, width, line), simd.signed_sums(dtype, 1, line)
+    wide, one = simd_sums.signed_sums(dtype, width, line), simd_sums.signed_sums(dtype, 1, line)
 
     @entry(f"base_{name}")
     def run(flat, length, codes, first, last):

@@ -323,6 +323,18 @@ def buffer(size):
 
 
 @intrinsic
+def log2(typingctx, n):
+    """Position of the highest one bit of a positive int64."""
+
+    def generate(context, builder, signature, args):
+        kind = ir.FunctionType(_I64, [_I64, ir.IntType(1)])
+        count = cgutils.get_or_insert_function(builder.module, kind, "llvm.ctlz.i64")
+        return builder.sub(_I64(63), builder.call(count, [args[0], ir.IntType(1)(1)]))
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
 def fetch_add(typingctx, place, value):
     """Add to the int64 at an address, as one step for all threads; return what was there."""
 
@@ -382,43 +394,3 @@ def convert(source, target, width):
         loop(builder, src, dst, whole, length, 1)
 
     return from_integers(3, emit)
-
-
-def signed_sums(dtype, width, pitch):
-    """``f(src, step, dst, dst_step, count, codes, table)``: a ±1 matrix on `width` columns.
-
-    Inputs are taken by fours: a table holds their 16 signed sums, and an output adds one entry of
-    each table ("four Russians"): about count/4 additions an output instead of count. `codes` is the
-    address of the byte offsets of the entries, int32 of shape (count, count // 4), and `table` that
-    of scratch for 4 * count entries, `pitch` bytes apart.
-    """
-
-    def emit_all(builder, src, step, dst, dst_step, count, codes, table):
-        emit = Emitter(builder, dtype, width)
-        groups = builder.lshr(count, _I64(2))
-        with cgutils.for_range(builder, groups) as loop:
-            first = builder.add(src, builder.mul(step, builder.mul(loop.index, _I64(4))))
-            a, b, c, d = (emit.load(emit.address(first, step, i)) for i in range(4))
-            zero = emit.constant([0] * width)
-            pairs = [emit.add(a, b), emit.sub(b, a), emit.sub(a, b)]
-            pairs.append(emit.sub(zero, pairs[0]))
-            place = builder.add(table, builder.mul(loop.index, _I64(16 * pitch)))
-            others = [emit.add(c, d), emit.sub(d, c), emit.sub(c, d)]
-            others.append(emit.sub(zero, others[0]))
-            for code in range(16):  # bit i set: input i is negative
-                value = emit.add(pairs[code & 3], others[code >> 2])
-                emit.store(value, builder.add(place, _I64(code * pitch)))
-        with cgutils.for_range(builder, count) as row:
-            entries = builder.add(codes, builder.mul(row.index, count))
-
-            def term(group):
-                place = builder.add(entries, builder.mul(group, _I64(4)))
-                offset = builder.load(builder.inttoptr(place, _I32.as_pointer()))
-                return emit.load(builder.add(table, builder.zext(offset, _I64)))
-
-            total = cgutils.alloca_once_value(builder, term(_I64(0)))
-            with cgutils.for_range_slice(builder, _I64(1), groups, _I64(1)) as (group, _):
-                builder.store(emit.add(builder.load(total), term(group)), total)
-            emit.store(builder.load(total), builder.add(dst, builder.mul(dst_step, row.index)))
-
-    return from_integers(7, emit_all)

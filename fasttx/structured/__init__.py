@@ -6,6 +6,7 @@ a fast way, how to solve, its determinant, its diagonal and its eigenvalues.
 
 from ._grid import MaskedSolveInfo
 from ._iterative import SolveInfo
+from .attention import kronecker_attention, toeplitz_attention
 from .butterfly import Butterfly, HadamardOperator
 from .circulant import Circulant, Hankel, ToeplitzPlusHankel
 from .gohberg_semencul import GohbergSemencul
@@ -30,4 +31,6 @@ __all__ = [
     "SolveInfo",
     "Toeplitz",
     "ToeplitzPlusHankel",
+    "kronecker_attention",
+    "toeplitz_attention",
 ]

@@ -205,8 +205,7 @@ class GohbergSemencul:
             outer[1] *= -1
         else:
             outer, inner = outer[0] + 1j * outer[1], inner[0] + 1j * inner[1]
-        outer = np.pad(outer, [(0, 0)] * (outer.ndim - 1) + [(0, size - n)])
-        self._inner, self._outer = CircularFilter(inner), CircularFilter(outer, skew=cyclic)
+        self._inner, self._outer = CircularFilter(inner), CircularFilter(outer, size, skew=cyclic)
 
     def _apply(self, rows):
         """T^-1 applied to the rows, an array of shape (k, n) in double precision."""
@@ -362,12 +361,9 @@ class GohbergSemencul:
         if not 0 <= most < n:
             raise ValueError(f"max_lag must be from 0 to {n - 1}; got {max_lag}")
         x, y = self.first_column, self.last_column
-        kernel = np.zeros(padded_length(2 * n - 1), self._work)
-        kernel[:n] = y
         centred = 2.0 * np.arange(n) - (n - 1)
-        plain, weighted = CircularFilter(kernel)(
-            np.stack([x, centred * x]), 2 * n - 1, workers=self.workers
-        )
+        times_y = CircularFilter(y, padded_length(2 * n - 1))
+        plain, weighted = times_y(np.stack([x, centred * x]), 2 * n - 1, workers=self.workers)
         lags = np.arange(-most if two_sided else 0, most + 1)
         at = n - 1 - lags
         return ((1 - lags) * plain[at] - weighted[at]) / x[0]

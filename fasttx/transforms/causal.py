@@ -168,9 +168,7 @@ class CausalFilter:
 
     def _planned(self, n):
         if n not in self._plans:
-            kernel = np.zeros((*self._h.shape[:-1], n), self._h.dtype)
-            kernel[..., : self._h.shape[-1]] = self._h
-            self._plans[n] = CircularFilter(kernel, skew=True, keep=self._keep)
+            self._plans[n] = CircularFilter(self._h, n, skew=True, keep=self._keep)
         return self._plans[n]
 
     def _sparse(self, keep, length):

@@ -1,12 +1,13 @@
 """Circular convolution with a fixed kernel: spectra are kept, rows are convolved in cache."""
 
 import math
+from functools import partial
 
 import numpy as np
 
 from .. import _array, _threads
 from .._cpu import fft as loops
-from .._cpu import filtering, plan
+from .._cpu import filtering
 from . import _fft_host
 
 
@@ -17,9 +18,11 @@ class CircularFilter:
 
     Parameters
     ----------
-    kernel : ndarray of shape (n,) or (channels, n)
-        float32, float64, complex64 or complex128, n a power of two. With channels, row i is the
-        kernel of index i of the next to last axis of what is filtered.
+    kernel : ndarray of shape (taps,) or (channels, taps)
+        float32, float64, complex64 or complex128. With channels, row i is the kernel of index i of
+        the next to last axis of what is filtered.
+    n : int, optional
+        Number of points, a power of two and at least `taps`, which is the default.
     skew : bool, optional
         Convolve modulo ``x**n + 1``: what goes around the end changes its sign. For real rows this
         is the faster one, and as good where nothing goes around.
@@ -33,10 +36,17 @@ class CircularFilter:
     2 n log2(n) butterflies for n complex or 2 n real numbers. Host only.
     """
 
-    def __init__(self, kernel: np.ndarray, *, skew: bool = False, keep: np.ndarray | None = None):
-        self.n = kernel.shape[-1]
-        if self.n < 2 or self.n & (self.n - 1):
-            raise ValueError(f"the kernel's length must be a power of two above 1; got {self.n}")
+    def __init__(
+        self,
+        kernel: np.ndarray,
+        n: int | None = None,
+        *,
+        skew: bool = False,
+        keep: np.ndarray | None = None,
+    ):
+        self.n = kernel.shape[-1] if n is None else n
+        if self.n < max(2, kernel.shape[-1]) or self.n & (self.n - 1):
+            raise ValueError(f"the length must be a power of two above 1; got {self.n}")
         self.kernel, self.skew = kernel, skew
         self.channels = kernel.shape[0] if kernel.ndim > 1 else 1
         self.keep = np.zeros(0, np.uint8)
@@ -142,20 +152,15 @@ class CircularFilter:
         """Spectra of the kernel, in bit-reversed order, times what a merge leaves out."""
         key = mode, pairs
         if key not in self._spectra:
-            kernel = self.kernel.reshape(self.channels, self.n)
-            parts = kernel.real, kernel.imag
-            if mode == filtering.HALVES:
-                parts = kernel[:, :points], kernel[:, points:]
-            elif kernel.dtype.kind != "c":
-                parts = kernel, np.zeros_like(kernel)
-            real = _fft_host.REAL[pairs]
-            parted = _array.aligned((self.channels, points), pairs)
-            view = parted.view(real).reshape(self.channels, -1, 2, plan.width(real))
-            for number_of_part, part in enumerate(parts):
-                view[:, :, number_of_part] = part.reshape(self.channels, -1, plan.width(real))
-            flat, bits = parted.reshape(-1), _fft_host.scale_bits(1 / points)
-            workers = _threads.resolve(None, flat.size)
-            _fft_host.rows("split", -1, flat, flat, points, bits, workers, number, True)
+            real = np.dtype(_fft_host.REAL[pairs])
+            kind = pairs if mode == filtering.COMPLEX else real
+            kernel = np.ascontiguousarray(self.kernel, kind).reshape(-1).view(real)
+            flat = _array.aligned((self.channels * points,), pairs)
+            table = _fft_host.tables(-1, pairs, points, number)
+            head = kernel, self.kernel.shape[-1], mode, points, flat, flat.view(real)
+            tail = number, table, _fft_host.scale_bits(1 / points), loops.ALONE
+            task = partial(filtering.spectra(real.name), *head, *tail)
+            _threads.share(task, self.channels, _threads.resolve(None, flat.size))
             self._spectra[key] = flat
         return self._spectra[key]
 
@@ -163,7 +168,7 @@ class CircularFilter:
         """Rows shorter than a leaf: one transform of all of them."""
         points = self.n
         twist = np.exp(-1j * np.pi * np.arange(points) / points) if self.skew else np.ones(points)
-        kernel = np.fft.fft(self.kernel * twist)
+        kernel = np.fft.fft(self.kernel * twist[: self.kernel.shape[-1]], points)
         if adjoint:
             kernel = kernel.conj()
         m = x.shape[-1]
