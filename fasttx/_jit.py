@@ -16,7 +16,10 @@ from pathlib import Path
 import llvmlite
 import numba
 from llvmlite import binding
+from numba import types
+from numba.core import cgutils
 from numba.core.caching import Cache, CompileResultCacheImpl
+from numba.extending import intrinsic
 
 _PACKAGE = Path(__file__).resolve().parent
 _SOURCES = ("_jit.py", "jit.py", "_cpu/*.py")
@@ -137,3 +140,36 @@ def entry(name):
         return dispatcher
 
     return decorate
+
+
+def address_of(dispatcher, signature):
+    """Address of an entry point, compiled for that signature."""
+    dispatcher.compile(signature.args)
+    result = dispatcher.overloads[signature.args]
+    return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+
+
+def caller(signature):
+    """``call(address, arguments)``: call what `address_of` gave, with a tuple of arguments.
+
+    An entry point that calls another one by name would contain it, and take as long to compile.
+    """
+
+    @intrinsic
+    def call(typingctx, address, arguments):
+        def generate(context, builder, _, args):
+            convention, wanted = context.call_conv, signature.args
+            kind = convention.get_function_type(signature.return_type, wanted)
+            values = [
+                context.cast(builder, value, given, want)
+                for value, given, want in zip(
+                    cgutils.unpack_tuple(builder, args[1]), arguments, wanted, strict=True
+                )
+            ]
+            pointer = builder.inttoptr(args[0], kind.as_pointer())
+            convention.call_function(builder, pointer, signature.return_type, wanted, values)
+            return context.get_dummy_value()
+
+        return types.void(address, arguments), generate
+
+    return call

@@ -36,6 +36,7 @@ def main(argv: Sequence[str]) -> int:
         ("AES", "the S-box of AES", aes_sbox),
         ("16 bits", "an S-box of 16 bits: 65535 transforms of 65536 numbers", sbox_of_16_bits),
         ("speed", f"2^{args.exponent} numbers beside yardsticks", lambda: speed(args.exponent)),
+        ("Toeplitz", "long convolutions and Toeplitz systems", structured),
         ("image", "a photograph in the Walsh domain", photograph),
     ]
     lines: Lines = []
@@ -147,6 +148,51 @@ def speed(exponent: int) -> tuple[Lines, dict[str, float]]:
     ratio = found["scipy.fft.rfft"] / found["fwht"]
     lines.append((title, "fwht against scipy.fft.rfft, 1 thread", f"{ratio:.0f} times faster"))
     return lines, found
+
+
+def structured() -> tuple[Lines, None]:
+    """A bank of long filters, and a Toeplitz system with a known determinant, beside SciPy."""
+    from scipy.linalg import solve_toeplitz
+    from scipy.signal import oaconvolve
+
+    rng = np.random.default_rng(0)
+    x, h = (rng.standard_normal((8, 2**16), dtype=np.float32) for _ in range(2))
+    seconds, y = best_of(lambda: fasttx.fftconvolve_causal(x, h, workers=1))
+    other, full = best_of(lambda: oaconvolve(x, h, axes=-1))
+    expected = full[:, : x.shape[1]]
+    error = np.linalg.norm(y - expected) / np.linalg.norm(expected)
+    check("causal convolution: relative error below 1e-5", bool(error < 1e-5), True)
+    title = "8 filters of 65536 taps"
+    lines: Lines = [
+        (title, "fftconvolve_causal", _info.seconds(seconds)),
+        (title, "scipy.signal.oaconvolve", f"{_info.seconds(other)} ({other / seconds:.1f} x)"),
+    ]
+    n, rho = 8192, 0.9
+    column, b = rho ** np.arange(n), rng.standard_normal(n)
+    seconds, solved = best_of(lambda: fasttx.structured.Toeplitz(column).solve(b))
+    other, expected = best_of(lambda: solve_toeplitz(column, b), 1)
+    close = np.linalg.norm(solved - expected) <= 1e-9 * np.linalg.norm(expected)
+    check("Toeplitz system: agrees with SciPy", bool(close), True)
+    found = fasttx.structured.Toeplitz(column).logdet()
+    known = (n - 1) * np.log1p(-(rho**2))
+    check("Toeplitz determinant: 12 digits", bool(abs(found - known) < 1e-12 * abs(known)), True)
+    title = "Toeplitz system of order 8192"
+    lines += [
+        (title, "Toeplitz(c).solve(b)", _info.seconds(seconds)),
+        (title, "solve_toeplitz", f"{_info.seconds(other)} ({other / seconds:.0f} x)"),
+        (title, "log-determinant", f"{found:.6f} (known: {known:.6f})"),
+    ]
+    return lines, None
+
+
+def best_of(function: Callable[[], Any], times: int = 5) -> tuple[float, Any]:
+    """Least seconds of a few calls after a first one, and the result."""
+    result, spent = function(), []
+    for _ in range(times):
+        start = time.perf_counter()
+        function()
+        spent.append(time.perf_counter() - start)
+    return min(spent), result
 
 
 def photograph() -> tuple[Lines, tuple[np.ndarray, np.ndarray, str] | None]:

@@ -14,8 +14,9 @@ steps of kind 1 do everything. Addresses and steps are in bytes, lengths in comp
 import functools
 
 import numpy as np
+from numba import types
 
-from .._jit import entry, inlined
+from .._jit import address_of, entry, inlined
 from .._threads import COUNTERS
 from . import plan, simd, simd_fft
 
@@ -367,6 +368,21 @@ def transform(kind, sign, dtype):
             src = dst
 
     return run
+
+
+def signature(dtype):
+    """Types of the arguments of what `transform` gives."""
+    real = types.float32 if dtype == "float32" else types.float64
+    pair = types.complex64 if dtype == "float32" else types.complex128
+    pairs, table, counters = pair[::1], real[::1], types.int64[::1]
+    whole = types.int64
+    return types.none(pairs, pairs, whole, whole, table, whole, whole, types.boolean, counters)
+
+
+@functools.cache
+def address(kind, sign, dtype):
+    """Address of what `transform` gives, for other entry points to call."""
+    return address_of(transform(kind, sign, dtype), signature(dtype))
 
 
 def stages(dtype, n):

@@ -12,7 +12,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
 
-from .._jit import entry
+from .._jit import caller, entry
 from . import fft, plan, simd, simd_fft
 from .simd_fft import theta, unit_root
 
@@ -165,19 +165,19 @@ def combine(sign, dtype):
 
 @functools.cache
 def rows(kind, dtype):
-    """``f(src, dst, m, table, scale, roots, alone)``: real rows to packed spectra, or back.
+    """``f(src, dst, m, table, scale, roots, alone, run)``: real rows to packed spectra, or back.
 
     Flat complex arrays of rows of m > 1 numbers, real rows seen as pairs, by blocks that stay in
     cache. `table` and `scale` are as for ``fft.transform``; `roots` are from `twiddles` here.
-    `alone` is an empty array of int64.
+    `alone` is an empty array of int64 and `run` the address of that transform.
     """
     split, sign = kind == "split", -1 if kind == "split" else 1
-    run, both = fft.transform(kind, sign, dtype), combine(sign, dtype)
+    call, both = caller(fft.signature(dtype)), combine(sign, dtype)
     block = plan.l2_block() // (2 * np.dtype(dtype).itemsize)
     per_unit = BLOCK * plan.width(dtype)
 
     @entry(f"real_{kind}_{np.dtype(dtype).name}")
-    def real(src, dst, m, table, scale, roots, alone):
+    def real(src, dst, m, table, scale, roots, alone, run):
         step = max(m, block // m * m)
         for start in range(0, dst.size, step):
             here, there = src[start : start + step], dst[start : start + step]
@@ -185,7 +185,7 @@ def rows(kind, dtype):
             if not split:
                 both(here, there, m, roots, 0, number)
                 here = there
-            run(here, there, here.size, m, table, scale, 0, False, alone)
+            call(run, (here, there, here.size, m, table, scale, 0, False, alone))
             if split:
                 both(there, there, m, roots, 0, number)
 

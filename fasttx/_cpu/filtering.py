@@ -9,7 +9,7 @@ import functools
 
 import numpy as np
 
-from .._jit import entry, inlined
+from .._jit import caller, entry, inlined
 from . import fft, plan, simd, simd_fft
 
 HALVES, PAIRS, COMPLEX = 0, 1, 2  # what makes up a row of complex numbers
@@ -25,9 +25,9 @@ def _loader(width):
         begin, end = (first + width - 1) // width, last // width
         for u in range(points // width):
             place = (2 * u + part) * width
-            if begin <= u < end:
+            if begin <= u < end and stride == 1:
                 for t in range(width):
-                    reals[place + t] = src[base + stride * (u * width + t)]
+                    reals[place + t] = src[base + u * width + t]
             else:
                 for t in range(width):
                     i = u * width + t
@@ -38,26 +38,26 @@ def _loader(width):
 
 @functools.cache
 def spectra(dtype):
-    """``run(src, m, mode, points, out, reals, number, table, scale, alone, first, last)``.
+    """``run(src, m, mode, points, out, reals, number, table, scale, alone, split, first, last)``.
 
     Spectra of rows of m samples, one row of `points` in `out` for each of `src`, times a factor;
     `reals` is `out` as real array. The other arguments are as for `convolve`.
     """
-    split, load = fft.transform("split", -1, dtype), _loader(plan.width(dtype))
+    call, load = caller(fft.signature(dtype)), _loader(plan.width(dtype))
 
     @entry(f"spectra_{np.dtype(dtype).name}")
-    def run(src, m, mode, points, out, reals, number, table, scale, alone, first, last):
+    def run(src, m, mode, points, out, reals, number, table, scale, alone, split, first, last):
         for row in range(first, last):
             piece = out[row * points : (row + 1) * points]
             parts = reals[2 * row * points : 2 * (row + 1) * points]
-            if mode == COMPLEX:
-                load(parts, 0, src, 2 * row * m, 2, 0, m, points)
-                load(parts, 1, src, 2 * row * m + 1, 2, 0, m, points)
-            else:
-                second = m - points if mode == HALVES else 0
-                load(parts, 0, src, row * m, 1, 0, m, points)
-                load(parts, 1, src, row * m + points, 1, 0, second, points)
-            split(piece, piece, points, points, table, scale, number, True, alone)
+            for part in range(2):
+                base, stride, count = row * m + part * points, 1, m - part * points
+                if mode == COMPLEX:
+                    base, stride, count = 2 * row * m + part, 2, m
+                elif mode == PAIRS and part == 1:
+                    count = 0
+                load(parts, part, src, base, stride, 0, count, points)
+            call(split, (piece, piece, points, points, table, scale, number, True, alone))
 
     return run
 
@@ -77,7 +77,7 @@ def convolve(dtype):
     A unit of work is a window of a row, or of a pair of rows.
     """
     width, size = plan.width(dtype), 2 * np.dtype(dtype).itemsize
-    split, merge = (fft.transform(k, s, dtype) for k, s in (("split", -1), ("merge", 1)))
+    call = caller(fft.signature(dtype))
     radices = [r for r in (2, 4, 8) if r <= fft.vectors()]
     down, up = (
         simd_fft.passes(k, s, dtype, width, radices, "ss") for k, s in (("split", -1), ("merge", 1))
@@ -94,9 +94,9 @@ def convolve(dtype):
         begin, end = (first + width - 1) // width, last // width
         for u in range(first // width, (last + width - 1) // width):
             place = (2 * u + part) * width
-            if begin <= u < end:
+            if begin <= u < end and stride == 1:
                 for t in range(width):
-                    dst[base + stride * (u * width + t)] = reals[place + t]
+                    dst[base + u * width + t] = reals[place + t]
             else:
                 for i in range(max(first, u * width), min(last, (u + 1) * width)):
                     dst[base + stride * i] = reals[place + i % width]
@@ -136,12 +136,14 @@ def convolve(dtype):
         keep,
         conjugate,
         alone,
+        run_at,
         first,
         last,
     ):
         m, length = shape
         step, origin, back = windows
         points, table, onward = work.size, tables[0], tables[1]
+        split, merge = run_at
         blocks, count = max(1, keep.size // channels), (length + step - 1) // step
         for unit in range(first, last):
             row, window = unit // count, unit % count
@@ -152,40 +154,41 @@ def convolve(dtype):
                     other = row + channels
             start, begin = window * step - origin, window * step - back
             end, until = m - start, back + min(step, length - window * step)
-            one, two = row * m + start, row * length + begin
+            one, two, stride, beyond = row * m + start, row * length + begin, 1, 0
             if mode == COMPLEX:
-                load(reals, 0, src, 2 * one, 2, -start, end, points)
-                load(reals, 1, src, 2 * one + 1, 2, -start, end, points)
-            elif mode == HALVES:
-                load(reals, 0, src, one, 1, -start, end, points)
-                load(reals, 1, src, one + points, 1, -start - points, end - points, points)
-            else:
-                load(reals, 0, src, one, 1, -start, end, points)
-                here = end if other >= 0 else 0
-                load(reals, 1, src, other * m + start, 1, -start, here, points)
+                one, two, stride = 2 * one, 2 * two, 2
+            # Where the second parts come from and go to: a window's second half, or other numbers.
+            one_more, two_more, last_one, last_two = one + 1, two + 1, end, until
+            if mode == HALVES:
+                beyond = points
+                one_more, two_more = one + points, two + points
+            elif mode == PAIRS:
+                one_more, two_more = other * m + start, other * length + begin
+                if other < 0:
+                    last_one, last_two = 0, 0
+            for part in range(2):
+                base, shift, most_one = one, 0, end
+                if part == 1:
+                    base, shift, most_one = one_more, beyond, last_one
+                load(reals, part, src, base, stride, -start - shift, most_one - shift, points)
             top(work, points, blocks, number, table, True)
-            part = points // blocks
+            span = points // blocks
             for k in range(blocks):
-                piece = work[k * part : (k + 1) * part]
+                piece = work[k * span : (k + 1) * span]
                 if keep.size and not keep[channel * blocks + k]:
                     piece[:] = 0
                     continue
                 at = number * blocks + k
-                split(piece, piece, part, part, table, fft.ONE, at, True, alone)
+                call(split, (piece, piece, span, span, table, fft.ONE, at, True, alone))
                 here = simd.address(piece)
-                factors = simd.address(spectra) + (channel * points + k * part) * size
-                products(here, factors, here, part, conjugate)
-                merge(piece, piece, part, part, onward, fft.ONE, at, True, alone)
+                factors = simd.address(spectra) + (channel * points + k * span) * size
+                products(here, factors, here, span, conjugate)
+                call(merge, (piece, piece, span, span, onward, fft.ONE, at, True, alone))
             top(work, points, blocks, number, onward, False)
-            if mode == COMPLEX:
-                store(reals, 0, dst, 2 * two, 2, back, until, points)
-                store(reals, 1, dst, 2 * two + 1, 2, back, until, points)
-            elif mode == HALVES:
-                store(reals, 0, dst, two, 1, back, until, points)
-                store(reals, 1, dst, two + points, 1, back - points, until - points, points)
-            else:
-                store(reals, 0, dst, two, 1, back, until, points)
-                if other >= 0:
-                    store(reals, 1, dst, other * length + begin, 1, back, until, points)
+            for part in range(2):
+                base, shift, most_two = two, 0, until
+                if part == 1:
+                    base, shift, most_two = two_more, beyond, last_two
+                store(reals, part, dst, base, stride, back - shift, most_two - shift, points)
 
     return run

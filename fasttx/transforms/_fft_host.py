@@ -90,11 +90,12 @@ def row_plan(kind, sign, dtype, n, scale):
 
 
 def real_plan(kind, dtype, n, scale):
-    """Loop, tables, bits of the scale and roots for n real samples of spectra of that dtype."""
+    """Loop and its last arguments for rows of n real samples, of spectra of that dtype."""
     sign, scale = (-1, scale / 2) if kind == "split" else (1, scale)
     real, m = REAL[dtype], n // 2
     table, roots = tables(sign, dtype, m), fft_real.twiddles(real, sign, m)
-    return fft_real.rows(kind, real), table, scale_bits(scale), roots
+    ends = fft.ALONE, fft.address(kind, sign, real)
+    return fft_real.rows(kind, real), (table, scale_bits(scale), roots, *ends)
 
 
 def real_rows(kind, src, dst, n, scale, workers):
@@ -106,12 +107,13 @@ def real_rows(kind, src, dst, n, scale, workers):
     if not dst.size:
         return
     m, real = n // 2, REAL[dst.dtype]
-    run, table, bits, roots = real_plan(kind, dst.dtype, n, scale)
+    run, tail = real_plan(kind, dst.dtype, n, scale)
+    _, bits, roots, *_ = tail
     if dst.size > m > 1 and dst[:m].nbytes <= plan.l2_block():
 
         def some(first, last):
             cut = slice(first * m, last * m)
-            run(src[cut], dst[cut], m, table, bits, roots, fft.ALONE)
+            run(src[cut], dst[cut], m, *tail)
 
         _threads.share(some, dst.size // m, workers)
         return

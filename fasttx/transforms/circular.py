@@ -128,13 +128,16 @@ class CircularFilter:
         spectra = self._spectrum(mode, points, number, pairs)
         tables = tuple(_fft_host.tables(sign, pairs, points, number) for sign in (-1, 1))
         run = filtering.convolve(real.name)
+        run_at = tuple(
+            loops.address(kind, sign, real.name) for kind, sign in (("split", -1), ("merge", 1))
+        )
         rows = math.prod(x.shape[:-1])
         if mode == filtering.PAIRS:
             rows = -(-rows // (2 * self.channels)) * self.channels
         units = rows * -(-out.shape[-1] // windows[0])
         flat = x.reshape(-1).view(real), out.reshape(-1).view(real)
         head = *flat, (x.shape[-1], out.shape[-1]), windows, mode
-        tail = spectra, self.channels, number, tables, self.keep, adjoint, loops.ALONE
+        tail = spectra, self.channels, number, tables, self.keep, adjoint, loops.ALONE, run_at
 
         def task(first, last):
             work = _array.aligned((points,), pairs)
@@ -158,7 +161,8 @@ class CircularFilter:
             flat = _array.aligned((self.channels * points,), pairs)
             table = _fft_host.tables(-1, pairs, points, number)
             head = kernel, self.kernel.shape[-1], mode, points, flat, flat.view(real)
-            tail = number, table, _fft_host.scale_bits(1 / points), loops.ALONE
+            split = loops.address("split", -1, real.name)
+            tail = number, table, _fft_host.scale_bits(1 / points), loops.ALONE, split
             task = partial(filtering.spectra(real.name), *head, *tail)
             _threads.share(task, self.channels, _threads.resolve(None, flat.size))
             self._spectra[key] = flat

@@ -269,21 +269,13 @@ def _forward(x, axis, norm, overwrite_x, workers):
     if workers is None or workers == 1:
         plan = _planned("rfft_unordered", x, axis, norm)
         if plan is not None:
-            run, table, bits, roots = plan
+            run, tail = plan
             samples = x.view(_COMPLEX[x.dtype])
             out = samples if overwrite_x else _array.empty_like(samples)
             if x.ndim > 1:
-                run(
-                    samples.reshape(-1),
-                    out.reshape(-1),
-                    out.shape[-1],
-                    table,
-                    bits,
-                    roots,
-                    fft.ALONE,
-                )
+                run(samples.reshape(-1), out.reshape(-1), out.shape[-1], *tail)
             else:
-                run(samples, out, out.size, table, bits, roots, fft.ALONE)
+                run(samples, out, out.size, *tail)
             return out
     scale, x, axis, workers = _checked(x, axis, norm, workers, False, 2)
     if x.dtype.kind == "c":
@@ -310,13 +302,13 @@ def _backward(x, axis, norm, overwrite_x, workers):
     if workers is None or workers == 1:
         plan = _planned("irfft_unordered", x, axis, norm)
         if plan is not None:
-            run, table, bits, roots = plan
+            run, tail = plan
             out = x if overwrite_x else _array.empty_like(x)
             if x.ndim > 1:
-                run(x.reshape(-1), out.reshape(-1), x.shape[-1], table, bits, roots, fft.ALONE)
+                run(x.reshape(-1), out.reshape(-1), x.shape[-1], *tail)
             else:
-                run(x, out, x.size, table, bits, roots, fft.ALONE)
-            return out.view(table.dtype)
+                run(x, out, x.size, *tail)
+            return out.view(out.real.dtype)
     scale, x, axis, workers = _checked(x, axis, norm, workers, True, 1)
     n = 2 * x.shape[axis]
     dtype = _complex_dtype(x.dtype)
