@@ -10,9 +10,11 @@ from .attention import kronecker_attention, toeplitz_attention
 from .butterfly import Butterfly, HadamardOperator
 from .circulant import Circulant, Hankel, ToeplitzPlusHankel
 from .gohberg_semencul import GohbergSemencul
+from .hamming import sliding_hamming
 from .kronecker import Kronecker, KroneckerSum
 from .kronecker_solve import KroneckerPlusDiagonal, LikelihoodResult
 from .multilevel import LogdetEstimate, MultilevelToeplitz
+from .state_space import StateSpace, toeplitz_to_ssm
 from .toeplitz import Toeplitz
 
 __all__ = [
@@ -29,8 +31,11 @@ __all__ = [
     "MaskedSolveInfo",
     "MultilevelToeplitz",
     "SolveInfo",
+    "StateSpace",
     "Toeplitz",
     "ToeplitzPlusHankel",
     "kronecker_attention",
+    "sliding_hamming",
     "toeplitz_attention",
+    "toeplitz_to_ssm",
 ]
