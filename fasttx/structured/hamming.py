@@ -65,7 +65,7 @@ def sliding_hamming(
     O(a b), whichever takes less.
 
     Randomized [2]_: a map gives every symbol a random sign. The correlation r of the two sequences
-    of signs has the mean ``m - d``, and ``m - r`` has a variance of at most ``d**2``: mismatches are
+    of signs has the mean ``m - d``, and ``m - r`` a variance of at most ``d**2``: mismatches are
     correlated only if they are of the same pair of symbols. An average of ``ceil(4/epsilon**2)``
     maps is farther away than promised with probability at most 1/4 (Chebyshev), the median of
     ``ceil(8 log(1/delta))`` averages with probability at most `delta` (Hoeffding). Host only.
