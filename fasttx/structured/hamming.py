@@ -81,7 +81,7 @@ def sliding_hamming(
     --------
     >>> from fasttx.structured import sliding_hamming
     >>> sliding_hamming("abracadabra", "abra")
-    array([0, 4, 4, 2, 4, 2, 4, 0])
+    array([0, 4, 3, 3, 3, 3, 4, 0])
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
