@@ -1,7 +1,8 @@
 """Structured matrices as linear operators: Toeplitz, circulant, Hankel, Kronecker and others.
 
 Each is a ``scipy.sparse.linalg.LinearOperator`` that keeps its precision and knows, where there is
-a fast way, how to solve, its determinant, its diagonal and its eigenvalues.
+a fast way, how to solve, its determinant, its diagonal and its eigenvalues. Host only: vectors are
+NumPy arrays.
 """
 
 from ._grid import MaskedSolveInfo

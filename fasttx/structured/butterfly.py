@@ -198,7 +198,7 @@ class Butterfly(StructuredOperator):
     References
     ----------
     .. [1] T. Dao, A. Gu, M. Eichhorn, A. Rudra and C. Ré, "Learning fast algorithms for linear
-       transforms using butterfly factorizations", ICML 2019. :arxiv:`1903.05895`
+       transforms using butterfly factorizations", ICML 2019. arXiv:1903.05895
 
     Examples
     --------

@@ -41,6 +41,7 @@ class CausalFilter:
     -----
     Zeros at the end of all filters are cut off first and cost nothing. Windows of the transform
     overlap by ``taps - 1`` samples; their length n is chosen for the least work, O(n log n) each.
+    Host only.
 
     A frequency-sparse filter is one window of n = 2**p >= length + taps - 1 samples. Its spectrum
     consists of the values at n/2 frequencies ``(2 k + 3/2)/n`` cycles a sample (and of their
