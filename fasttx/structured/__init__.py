@@ -5,7 +5,6 @@ a fast way, how to solve, its determinant, its diagonal and its eigenvalues. Hos
 NumPy arrays.
 """
 
-from ._grid import MaskedSolveInfo
 from ._iterative import SolveInfo
 from .attention import kronecker_attention, toeplitz_attention
 from .butterfly import Butterfly, HadamardOperator
@@ -29,7 +28,6 @@ __all__ = [
     "KroneckerSum",
     "LikelihoodResult",
     "LogdetEstimate",
-    "MaskedSolveInfo",
     "MultilevelToeplitz",
     "SolveInfo",
     "StateSpace",

@@ -1,4 +1,4 @@
-"""Parts of covariances on grids: bases that diagonalise signal and noise, gradients, iterations."""
+"""Parts of covariances on grids: bases that diagonalise signal and noise, and gradients."""
 
 from __future__ import annotations
 
@@ -12,13 +12,6 @@ from scipy.sparse.linalg import LinearOperator
 from . import _factors
 from ._base import as_entries
 from .kronecker import Kronecker
-
-
-class MaskedSolveInfo(NamedTuple):
-    """What `KroneckerPlusDiagonal.solve_masked` took and reached."""
-
-    iterations: int
-    backward_error: float
 
 
 class Basis(NamedTuple):
@@ -122,57 +115,6 @@ def check_mode(factor: Any, count: int) -> int:
     if not (isinstance(factor, int | np.integer) and 0 <= factor < count):
         raise ValueError(f"factor must be an integer from 0 to {count - 1}; got {factor!r}")
     return int(factor)
-
-
-def conjugate_gradients(apply, precondition, b, tol, most) -> tuple[np.ndarray, MaskedSolveInfo]:
-    """Solve for all rows of `b` at once; each has its own steps and rests when it has converged."""
-    x, size = np.zeros_like(b), np.linalg.norm(b, axis=1)
-    norm, done = 0.0, 0
-    error = np.where(size > 0, 1.0, 0.0)
-    active = np.flatnonzero(error > tol)
-    while active.size and done < most:
-        # From the true residual: again where the one of the recurrence had drifted away from it.
-        r = b[active] - apply(x[active])
-        p = z = precondition(r)
-        rho = _dots(r, z)
-        start = done
-        while done < most:
-            q = apply(p)
-            done += 1
-            norm = max(norm, (np.linalg.norm(q, axis=1) / _safe(np.linalg.norm(p, axis=1))).max())
-            step = (rho / _safe(_dots(p, q)))[:, None]
-            x[active] += step * p
-            r -= step * q
-            scale = norm * np.linalg.norm(x[active], axis=1) + size[active]
-            # A little further than asked for, so that the check below does not fail narrowly.
-            if (np.linalg.norm(r, axis=1) <= 0.5 * tol * scale).all():
-                break
-            z = precondition(r)
-            old, rho = rho, _dots(r, z)
-            p = z + (rho / _safe(old))[:, None] * p
-        image = apply(x)
-        lengths = np.linalg.norm(x, axis=1)
-        norm = max(norm, (np.linalg.norm(image, axis=1) / _safe(lengths)).max())
-        error = np.linalg.norm(b - image, axis=1) / _safe(norm * lengths + size)
-        active = np.flatnonzero(error > tol)
-        if done == start + 1 and active.size:
-            break  # rounding alone remains
-    figure = float(error.max(initial=0.0))
-    if not figure <= tol:
-        raise np.linalg.LinAlgError(
-            f"conjugate gradients reached a backward error of {figure:.2e} after {done} "
-            f"iterations, not tol = {tol:.1e}"
-        )
-    return x, MaskedSolveInfo(done, figure)
-
-
-def _dots(a, b):
-    return np.einsum("ij,ij->i", a.conj(), b).real
-
-
-def _safe(x):
-    """Divisors: zeros, which only vectors that are zero lead to, become ones."""
-    return np.where(x == 0, 1, x)
 
 
 def contract(vectors, values, beta, i, derivative, spectra, diagonal) -> Any:

@@ -30,7 +30,7 @@ class SolveInfo:
     residual : (k,) ndarray
         Backward error ``‖Ax − b‖ / (‖A‖ ‖x‖ + ‖b‖)`` of every column.
     preconditioner : str or None
-        ``"strang"``, ``"chan"``, ``"embedding"`` or None.
+        ``"strang"``, ``"chan"``, ``"embedding"``, ``"grid"`` or None.
     """
 
     method: str
@@ -72,18 +72,17 @@ def backward_errors(residual, x, b, norm: float) -> np.ndarray:
     return np.divide(size, allowed, out=np.zeros_like(size), where=size != 0)
 
 
-def norm_lower_bound(operator: Any, steps: int = 6) -> float:
+def norm_lower_bound(product: Rows, adjoint: Rows, n: int, steps: int = 6) -> float:
     """A lower bound of ‖A‖, close to it: the largest growth seen in the power method on AᴴA."""
-    n = operator.shape[1]
     x = np.random.default_rng(0).standard_normal((1, n))
     bound = 0.0
     for _ in range(steps):
         size = np.linalg.norm(x)
         if size == 0:
             break
-        y = operator._rows(np.ascontiguousarray(x / size), False)
+        y = product(np.ascontiguousarray(x / size))
         bound = max(bound, float(np.linalg.norm(y)))
-        x = operator._rows(y, True)
+        x = adjoint(y)
     return bound
 
 

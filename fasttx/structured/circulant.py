@@ -344,7 +344,9 @@ class ToeplitzPlusHankel(StructuredOperator):
 
     @functools.cached_property
     def _norm(self):
-        return _iterative.norm_lower_bound(self)
+        return _iterative.norm_lower_bound(
+            lambda x: self._rows(x, False), lambda x: self._rows(x, True), self.shape[1]
+        )
 
     def solve(
         self,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _factors, _grid
+from . import _factors, _grid, _iterative
 from ._base import StructuredOperator, check_rhs
 from .kronecker import Kronecker
 
@@ -242,7 +242,7 @@ class KroneckerPlusDiagonal(StructuredOperator):
         b: ArrayLike,
         mask: ArrayLike,
         *,
-        tol: float = 1e-10,
+        tol: float | None = None,
         maxiter: int | None = None,
         full_output: bool = False,
     ) -> Any:
@@ -255,8 +255,8 @@ class KroneckerPlusDiagonal(StructuredOperator):
         mask : (n,) or (n₁, …, n_d) array_like of bool
             True where a cell is observed; m of them.
         tol : float, optional
-            Backward error to reach, ‖PAPᵀx − b‖ / (‖PAPᵀ‖ ‖x‖ + ‖b‖), for every column. For the
-            norm of the matrix stands the largest growth of a vector seen, which is a lower bound.
+            Backward error to reach, ‖PAPᵀx − b‖ / (‖PAPᵀ‖ ‖x‖ + ‖b‖), for every column; default
+            1e-10, and 1e-5 in single precision. For the norm of the matrix stands a lower bound.
         maxiter : int, optional
             Most iterations; default 10 m, at least 100 and at most 10000.
         full_output : bool, optional
@@ -266,8 +266,8 @@ class KroneckerPlusDiagonal(StructuredOperator):
         -------
         x : ndarray
             Of the shape of `b`. Computed in double precision, of the common dtype.
-        info : MaskedSolveInfo
-            ``iterations`` and ``backward_error``; only if `full_output`.
+        info : SolveInfo
+            ``iterations`` and ``residual``, the backward errors; only if `full_output`.
 
         Raises
         ------
@@ -292,24 +292,30 @@ class KroneckerPlusDiagonal(StructuredOperator):
         observed = _grid.check_mask(mask, self._sizes)
         m = int(np.count_nonzero(observed))
         b = check_rhs(b, m, self.dtype)
-        if not (np.isfinite(tol) and tol > 0):
-            raise ValueError(f"tol must be positive; got {tol}")
-        most = max(100, min(10 * m, 10000)) if maxiter is None else maxiter
-        rows = _factors.in_double(b.reshape(m, b.size // m if m else 0).T)
+        tol = _iterative.default_tol(b.dtype, tol)
+        most = _iterative.check_maxiter(maxiter, max(100, min(10 * m, 10000)))
+        if b.size == 0:
+            empty = _iterative.SolveInfo("pcg", 0, np.zeros(b.size if b.ndim == 1 else 0), "grid")
+            return (b.copy(), empty) if full_output else b.copy()
 
         def apply(function, x):
             full = np.zeros((len(x), observed.size), x.dtype)
             full[:, observed] = x
-            return function(full)[:, observed]
+            return np.ascontiguousarray(function(full)[:, observed])
 
-        x, info = _grid.conjugate_gradients(
-            lambda x: apply(lambda full: self._rows(full, False), x),
-            lambda x: apply(self._inverse_rows, x),
-            rows,
-            tol,
-            most,
-        )
-        x = np.ascontiguousarray(x.T).reshape(b.shape).astype(b.dtype, copy=False)
+        def product(x):
+            return apply(lambda full: self._rows(full, False), x)
+
+        norm = _iterative.norm_lower_bound(product, product, m)
+
+        def solve(rows):
+            return _iterative.conjugate_gradients(
+                product, lambda x: apply(self._inverse_rows, x), rows, norm, 0.5 * tol, most
+            )
+
+        work = np.result_type(b.dtype, np.float64)
+        attempt = _iterative.Attempt(product, norm, tol, work, "grid")
+        x, info = attempt.run(b, [("pcg", solve)])
         return (x, info) if full_output else x
 
 
