@@ -39,7 +39,7 @@ def main(path):
         f"Measured on {report['date'][:10]} ({machine_line(machine)}), medians of "
         f"{report['rounds']} alternations; a memory pass is `np.negative(x, out=x)`.",
         "",
-        "| transform, in place | threads | time | yardstick | result | goal | met |",
+        "| what | threads | time | yardstick | result | goal | met |",
         "| --- | ---: | ---: | --- | ---: | ---: | --- |",
     ]
     lines += [row(case) for case in report["cases"] if case["goal"] is not None]

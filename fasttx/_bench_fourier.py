@@ -35,8 +35,9 @@ def transforms(exponents: tuple[int, ...]) -> Iterator[Case]:
                 yield Case(f"{name} {dtype}", f"2^{k}", ours, scipy_call, x, x, goal=goal)
             ours, label = "fft_unordered(x, workers=1)", f"fft_unordered {dtype}, new array"
             yield Case(label, f"2^{k}", ours, "fft(y, workers=1)", x, x)
-            pair = "ifft_unordered(fft_unordered(x, workers=1) * h, overwrite_x=True, workers=1)"
-            beside = "ifft(fft(y, workers=1) * h, overwrite_x=True, workers=1)"
+            there, back = "fft_unordered(x, overwrite_x=True, workers=1)", "ifft_unordered(x"
+            pair = f"np.multiply({there}, h, out=x); {back}, overwrite_x=True, workers=1)"
+            beside = f"np.multiply({scipy_call}, h, out=y); ifft(y, overwrite_x=True, workers=1)"
             case = Case(f"convolution {dtype}", f"2^{k}", pair, beside, x, x, goal=3.0)
             yield case.with_setup("h = np.ones(x.shape, x.dtype)")
     for dtype in ("float32", "float64"):

@@ -51,6 +51,13 @@ def test_channels_and_blocks():
     assert recurrence.kernel(5).shape == (2, 3, 5)
 
 
+def test_batches_before_the_channels():
+    t, x = make((2, 3, 40), "d"), make((5, 2, 3, 40), "d", 1)
+    y = toeplitz_to_ssm(t).convolve(x)
+    for b, i, j in np.ndindex(5, 2, 3):
+        assert np.allclose(y[b, i, j], dense(t[i, j], x[b, i, j]), atol=1e-12)
+
+
 def test_beyond_the_horizon():
     recurrence = toeplitz_to_ssm([1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="for 3 samples only"):
@@ -80,6 +87,13 @@ def test_beyond_the_horizon():
         (lambda: toeplitz_to_ssm([1.0, 2.0]).step([1.0, 2.0]), ValueError, r"shape \(\)"),
         (lambda: toeplitz_to_ssm([1.0]).run(np.ones((2, 1))), ValueError, r"shape \(length\)"),
         (lambda: toeplitz_to_ssm([1.0]).step(np.inf), ValueError, "not finite"),
+        (lambda: toeplitz_to_ssm([1.0]).step(np.clongdouble(1j)), TypeError, "accepted are"),
+        (lambda: toeplitz_to_ssm([1.0]).convolve(1.0), ValueError, r"\(\.\.\., length\)"),
+        (
+            lambda: toeplitz_to_ssm(np.ones((2, 3, 4))).convolve(np.ones((3, 2, 4))),
+            ValueError,
+            r"\(\.\.\., 2, 3, length\); got \(3, 2, 4\)",
+        ),
     ],
 )
 def test_errors(call, error, words):

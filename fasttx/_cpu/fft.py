@@ -323,10 +323,12 @@ def transform(kind, sign, dtype):
     @entry(f"{kind}{'+' if sign > 0 else '-'}_{name}")
     def run(src, dst, total, n, table, scale, number, parted, counters):
         src, dst, table = simd.address(src), simd.address(dst), simd.address(table)
-        inner = min(n, l2)
-        passes = 0
+        inner, passes = min(n, l2), 0
         if n > leaf:
+            # A block as large as the cache costs less than one more pass over memory.
             passes = outer_passes(n // inner)
+            if passes > outer_passes(n // (2 * inner)) > 0:
+                inner, passes = 2 * inner, passes - 1
         # Rows of a leaf or less go by many at a time.
         ahead = lookahead if total * size > 8 * lookahead else 0
         for step in range(passes + 1):
@@ -389,6 +391,6 @@ def stages(dtype, n):
     """How many stages `transform` has for rows of n numbers, one after the other."""
     inner = plan.l2_block() // (2 * np.dtype(dtype).itemsize)
     passes, reach = 0, 1
-    while reach * inner < n:
+    while reach * inner < (n // 2 if n > OUTER * inner else n):
         passes, reach = passes + 1, reach * OUTER
     return passes + 1

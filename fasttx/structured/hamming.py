@@ -65,10 +65,9 @@ def sliding_hamming(
     O(a b), whichever takes less.
 
     Randomized [2]_: a map gives every symbol a random sign. The correlation r of the two sequences
-    of signs has the mean ``m - d``, and ``m - r`` a variance of at most ``d**2``: mismatches are
-    correlated only if they are of the same pair of symbols. An average of ``ceil(4/epsilon**2)``
-    maps is farther away than promised with probability at most 1/4 (Chebyshev), the median of
-    ``ceil(8 log(1/delta))`` averages with probability at most `delta` (Hoeffding). Host only.
+    of signs has the mean ``m - d``, and ``m - r``, to which a mismatch adds 0 or 2, is from 0 to
+    ``2 d``. The average of ``ceil(2 log(2/delta) / epsilon**2)`` maps is farther from d than
+    promised with probability at most `delta` (Hoeffding). Host only.
 
     References
     ----------
@@ -106,10 +105,10 @@ def sliding_hamming(
 def _matches(text, pattern, workers):
     """Number of equal symbols at each place."""
     n, m = text.size, pattern.size
-    symbols, codes = np.unique(np.concatenate([pattern, text]), return_inverse=True)
+    number, codes = _codes(text, pattern)
     of_pattern, of_text = codes[:m], codes[m:]
-    in_pattern = np.bincount(of_pattern, minlength=symbols.size)
-    in_text = np.bincount(of_text, minlength=symbols.size)
+    in_pattern = np.bincount(of_pattern, minlength=number)
+    in_text = np.bincount(of_text, minlength=number)
     counts = np.zeros(n - m + 1, np.int64)
     # A correlation takes about as long as 8 log2(m) additions a symbol of the text.
     by_pairs = in_pattern * in_text <= 8 * n * max(1.0, math.log2(m))
@@ -144,25 +143,35 @@ def _correlation(x, kernel, workers):
 
 def _estimates(text, pattern, epsilon, delta, rng, workers):
     n, m = text.size, pattern.size
-    groups, maps = number_of_maps(epsilon, delta)
-    symbols, codes = np.unique(np.concatenate([pattern, text]), return_inverse=True)
-    averages = np.zeros((groups, n - m + 1))
+    maps = number_of_maps(epsilon, delta)
+    number, codes = _codes(text, pattern)
+    total = np.zeros(n - m + 1)
     # Sums of m signs err by m times the roundoff: far below the error allowed to distances of 1.
     dtype = np.float32 if m <= _SINGLE else np.float64
     together = max(1, min(maps, _TOGETHER // n))
-    for group in range(groups):
-        for start in range(0, maps, together):
-            count = min(together, maps - start)
-            signs = rng.integers(0, 2, (count, symbols.size), dtype=np.int8).astype(dtype) * 2 - 1
-            rows = signs[:, codes]
-            found = np.rint(_correlation(rows[:, m:], rows[:, :m], workers))
-            averages[group] += found.sum(axis=0, dtype=np.float64)
-    return m - np.median(averages / maps, axis=0)
+    for start in range(0, maps, together):
+        count = min(together, maps - start)
+        signs = rng.integers(0, 2, (count, number), dtype=np.int8).astype(dtype) * 2 - 1
+        rows = signs[:, codes]
+        found = np.rint(_correlation(rows[:, m:], rows[:, :m], workers))
+        total += found.sum(axis=0, dtype=np.float64)
+    return m - total / maps
 
 
-def number_of_maps(epsilon: float, delta: float) -> tuple[int, int]:
-    """Averages whose median is taken, and maps in each."""
-    return math.ceil(8 * math.log(1 / delta)), math.ceil(4 / epsilon**2)
+def number_of_maps(epsilon: float, delta: float) -> int:
+    """Maps whose average keeps the promise."""
+    return math.ceil(2 * math.log(2 / delta) / epsilon**2)
+
+
+def _codes(text, pattern):
+    """Number of different symbols, and which of them those of the pattern and of the text are."""
+    both = [pattern, text]
+    axis = None
+    if np.result_type(*both).kind == "f":  # int64 beside uint64 would be rounded
+        both = [np.stack([x < 0, x.astype(np.uint64)], axis=1) for x in both]
+        axis = 0
+    symbols, codes = np.unique(np.concatenate(both), axis=axis, return_inverse=True)
+    return len(symbols), codes.reshape(-1)
 
 
 def _kind(sequence):
@@ -172,7 +181,7 @@ def _kind(sequence):
 def _symbols(sequence, name):
     """The sequence as integers."""
     if isinstance(sequence, str):
-        return np.frombuffer(sequence.encode("utf-32-le"), np.uint32)
+        return np.frombuffer(sequence.encode("utf-32-le", "surrogatepass"), np.uint32)
     if isinstance(sequence, bytes):
         return np.frombuffer(sequence, np.uint8)
     array = np.asarray(sequence)

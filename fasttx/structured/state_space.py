@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -108,15 +109,23 @@ class StateSpace:
     def convolve(self, x: ArrayLike) -> np.ndarray:
         """Whole sequences (..., length) at once, from the beginning: O(length log length).
 
-        The state is neither used nor changed.
+        More axes may stand before those of the channels. The state is neither used nor changed.
         """
         return self._convolve(self._samples(x))
 
     def _convolve(self, x):
+        channels = self.output.shape[:-1]
+        if x.ndim <= len(channels) or x.shape[x.ndim - 1 - len(channels) : -1] != channels:
+            listed = "".join(f"{length}, " for length in channels)
+            raise ValueError(f"x must have shape (..., {listed}length); got {x.shape}")
         self._check(x.shape[-1] - self.position)
         h = self.kernel(max(1, x.shape[-1]))
         if h.ndim > 2:
-            flat = fftconvolve_causal(x.reshape(-1, x.shape[-1]), h.reshape(-1, h.shape[-1]))
+            lead = x.shape[: x.ndim - h.ndim]
+            rows = math.prod(channels)
+            flat = fftconvolve_causal(
+                x.reshape(*lead, rows, x.shape[-1]), h.reshape(rows, h.shape[-1])
+            )
             return flat.reshape(x.shape)
         return fftconvolve_causal(x, h)
 
@@ -130,8 +139,7 @@ class StateSpace:
         return (t.real if self._real else t).astype(self.dtype)
 
     def _samples(self, x):
-        x = np.asarray(x)
-        return as_entries(x if x.dtype.char in "fdFD" else x.astype(np.float64), "x", None)
+        return as_entries(x, "x", None)
 
     def _check(self, more):
         if self.position + more > self.horizon:
