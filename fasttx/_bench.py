@@ -166,7 +166,7 @@ def yardstick_name(row: dict[str, Any]) -> str:
     function = row["yardstick"].partition("(")[0]
     if function in _YARDSTICKS:
         return _YARDSTICKS[function]
-    if row["x"] == row["y"] and row["threads"] > 1:
+    if row["threads"] > 1 and "workers=1" in row["yardstick"]:
         return "one thread"
     shape, dtype = row["y"]
     return f"{dtype} {'rows' if len(shape) > 1 else f'2^{shape[0].bit_length() - 1}'}"
