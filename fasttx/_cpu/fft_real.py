@@ -167,18 +167,19 @@ def combine(sign, dtype):
 def rows(kind, dtype):
     """``f(src, dst, m, table, scale, roots, alone, run)``: real rows to packed spectra, or back.
 
-    Flat complex arrays of rows of m > 1 numbers, real rows seen as pairs, by blocks that stay in
-    cache. `table` and `scale` are as for ``fft.transform``; `roots` are from `twiddles` here.
-    `alone` is an empty array of int64 and `run` the address of that transform.
+    Rows of m > 1 complex numbers, flat, by blocks that stay in cache. A split takes a real array.
+    `table` and `scale` are as for ``fft.transform``, `roots` are from `twiddles` here, `alone` is
+    an empty array of int64 and `run` the address of that transform.
     """
     split, sign = kind == "split", -1 if kind == "split" else 1
     call, both = caller(fft.signature(dtype)), combine(sign, dtype)
     block = plan.l2_block() // (2 * np.dtype(dtype).itemsize)
+    pair = np.complex64 if dtype == "float32" else np.complex128
     per_unit = BLOCK * plan.width(dtype)
 
     @entry(f"real_{kind}_{np.dtype(dtype).name}")
     def real(src, dst, m, table, scale, roots, alone, run):
-        step = max(m, block // m * m)
+        src, step = src.view(pair), max(m, block // m * m)
         for start in range(0, dst.size, step):
             here, there = src[start : start + step], dst[start : start + step]
             number = here.size // m * max(1, (m + per_unit - 1) // per_unit)

@@ -110,10 +110,12 @@ def real_rows(kind, src, dst, n, scale, workers):
     run, tail = real_plan(kind, dst.dtype, n, scale)
     _, bits, roots, *_ = tail
     if dst.size > m > 1 and dst[:m].nbytes <= plan.l2_block():
+        each = n if kind == "split" else m
+        lines = src.view(real) if kind == "split" else src
 
         def some(first, last):
-            cut = slice(first * m, last * m)
-            run(src[cut], dst[cut], m, *tail)
+            there = dst[first * m : last * m]
+            run(lines[first * each : last * each], there, m, *tail)
 
         _threads.share(some, dst.size // m, workers)
         return

@@ -270,12 +270,14 @@ def _forward(x, axis, norm, overwrite_x, workers):
         plan = _planned("rfft_unordered", x, axis, norm)
         if plan is not None:
             run, tail = plan
-            samples = x.view(_COMPLEX[x.dtype])
-            out = samples if overwrite_x else _array.empty_like(samples)
+            pairs, m = _COMPLEX[x.dtype], x.shape[-1] // 2
             if x.ndim > 1:
-                run(samples.reshape(-1), out.reshape(-1), out.shape[-1], *tail)
+                out = x.view(pairs) if overwrite_x else _array.empty_like(x.view(pairs))
+                run(x.reshape(-1), out.reshape(-1), m, *tail)
             else:
-                run(samples, out, out.size, *tail)
+                fresh = _array.aligned if m > 4096 else np.empty  # aligning small ones costs more
+                out = x.view(pairs) if overwrite_x else fresh((m,), pairs)
+                run(x, out, m, *tail)
             return out
     scale, x, axis, workers = _checked(x, axis, norm, workers, False, 2)
     if x.dtype.kind == "c":
