@@ -183,14 +183,18 @@ def axes() -> Iterator[Case]:
 
 
 def dtypes(exponents: Iterable[int]) -> Iterator[Case]:
-    """Cases of other dtypes, against the one that their goal names."""
-    for dtype, other, goal in (
+    """Cases of other dtypes, against the one that their goal names.
+
+    Small ones first: the system may be busy for a while with the pages of large ones.
+    """
+    goals = (
         ("float64", "float32", 2.2),
         ("complex64", "float32", 2.2),
         ("int64", "float64", 2.0),
         ("float16", "float32", 2.5),
-    ):
-        for k in exponents:
+    )
+    for k in exponents:
+        for dtype, other, goal in goals:
             x, y = ((2**k,), dtype), ((2**k,), other)
             beside = call(2**k, array="y")
             yield Case(dtype, f"2^{k}", call(2**k), beside, x, y, goal=goal, kind="times")
@@ -218,9 +222,11 @@ def cases(exponents: list[int] | None = None, quick: bool = False) -> Iterator[C
     if exponents is not None:
         yield from sizes(exponents)
         return
-    yield from sizes([8, 10, 12, 16, 20] if quick else range(8, 27))
     yield from kernels()
+    yield from sizes([8, 10, 12, 16, 20] if quick else range(8, 23))
+    yield from lengths()
+    yield from dtypes((12, 20) if quick else (12, 16, 20, 24))
     yield from rows()
     yield from axes()
-    yield from dtypes((12, 20) if quick else (12, 16, 20, 24))
-    yield from lengths()
+    if not quick:
+        yield from sizes(range(23, 27))

@@ -18,7 +18,7 @@ from .bit_reversal import check_power, host_only
 # Loops, tables and scale of contiguous rows, by function, dtype, length and norm.
 _PLANS: dict[tuple, tuple] = {}
 
-_COMPLEX = {
+_COMPLEX: dict[np.dtype, np.dtype] = {
     np.dtype(np.float32): np.dtype(np.complex64),
     np.dtype(np.float64): np.dtype(np.complex128),
 }
@@ -275,8 +275,10 @@ def _forward(x, axis, norm, overwrite_x, workers):
                 out = x.view(pairs) if overwrite_x else _array.empty_like(x.view(pairs))
                 run(x.reshape(-1), out.reshape(-1), m, *tail)
             else:
-                fresh = _array.aligned if m > 4096 else np.empty  # aligning small ones costs more
-                out = x.view(pairs) if overwrite_x else fresh((m,), pairs)
+                if overwrite_x:
+                    out = x.view(pairs)
+                else:  # aligning few numbers costs more than it gains
+                    out = np.empty(m, pairs) if m < 4096 else _array.aligned((m,), pairs)
                 run(x, out, m, *tail)
             return out
     scale, x, axis, workers = _checked(x, axis, norm, workers, False, 2)
