@@ -286,13 +286,14 @@ def _forward(x, axis, norm, overwrite_x, workers):
         raise TypeError(f"rfft_unordered takes real samples; got {x.dtype}, see fft_unordered")
     n = x.shape[axis]
     single = x.dtype == np.float32 or _array.is_half(x.dtype)
-    real, pairs = (np.float32, np.complex64) if single else (np.float64, np.complex128)
+    real = np.dtype(np.float32 if single else np.float64)
+    pairs = _COMPLEX[real]
     samples = np.ascontiguousarray(np.moveaxis(x, axis, -1), real)
     mine = not np.may_share_memory(samples, x)
     if (mine or overwrite_x) and samples.flags.writeable:
         out = samples.view(pairs)
     else:
-        out = _array.aligned((*samples.shape[:-1], n // 2), np.dtype(pairs))
+        out = _array.aligned((*samples.shape[:-1], n // 2), pairs)
     flat = samples.reshape(-1).view(pairs)
     _fft_host.real_rows("split", flat, out.reshape(-1), n, scale(n), workers)
     if 2 < n < _threads.SERIAL_BELOW:
