@@ -35,7 +35,10 @@ autodoc_typehints = "none"
 autosummary_generate = True
 numpydoc_show_class_members = False
 
-extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}
+extlinks = {
+    "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"),
+    "doi": ("https://doi.org/%s", "doi:%s"),
+}
 # Links to the documentation of other packages need their inventories, so a network.
 intersphinx_mapping = {}
 if os.environ.get("READTHEDOCS") or os.environ.get("FASTTX_DOCS_ONLINE"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import boolean, jit, structured, testing
+    from . import boolean, jit, sparse, structured, testing
     from ._threads import threads
     from .transforms.bit_reversal import bit_reversal_permutation, bit_reverse, unordered_freq
     from .transforms.causal import CausalFilter, fftconvolve_causal
@@ -55,7 +55,7 @@ _HOME = {
     "threads": "_threads",
     "warmup": "transforms.warm",
 }
-_MODULES = ("boolean", "jit", "structured", "testing")
+_MODULES = ("boolean", "jit", "sparse", "structured", "testing")
 
 __all__ = [
     "CausalFilter",
@@ -81,6 +81,7 @@ __all__ = [
     "mobius",
     "next_hadamard_len",
     "rfft_unordered",
+    "sparse",
     "structured",
     "testing",
     "threads",
