@@ -12,6 +12,7 @@ from .density import peeling_threshold
 METHODS = ("auto", "noiseless", "near-linear", "nso", "nso-hard", "so", "bch", "bch-hard")
 COSET_BITS = 24  # most unknown bits that the search over a coset takes
 QUICK_BITS = 18  # those that it takes without being asked
+_SMALL = 6  # bits of functions that are read whole
 _MEMORY = 6  # bits that end a convolutional code word
 _HELD_OUT = (16, 1024)
 
@@ -101,8 +102,8 @@ def candidates(
         names = ["noiseless"] if degree is None else ["noiseless", "bch"]
     found = [design(name, n, bits, groups, degree, noisy) for name in names]
     found.sort(key=lambda d: d.queries)
-    # A design as large as the function gives way to the function's table.
-    if method == "auto" and n < 62 and found[0].queries >= 1 << n:
+    # A design as large as the function, or too small to tell noise, gives way to the whole table.
+    if method == "auto" and n < 62 and (n <= _SMALL or found[0].queries >= 1 << n):
         found.insert(0, Design("whole", n, n, 1, 0, 0, 1, n))
     return found
 

@@ -81,10 +81,10 @@ class Bins:
         if self.offsets < 2:
             return np.zeros(len(energy), bool)
         share = np.maximum(rest / energy, 1e-300)  # of what is left
-        fitted, b = 1 - share, (self.offsets - 1) / self.offsets
-        with np.errstate(divide="ignore"):
-            log_p = np.log(fitted * self.offsets) / self.offsets + b * np.log(share / b)
-        log_p = np.where(fitted * self.offsets > 1, self.dof / 2 * log_p, 0.0)
+        # Below the mean of 1 / offsets the bound is 1, as it is there.
+        fitted, b = np.maximum((1 - share) * self.offsets, 1.0), 1 - 1 / self.offsets
+        share = np.minimum(share, b)
+        log_p = self.dof / 2 * (np.log(fitted) / self.offsets + b * np.log(share / b))
         allowed = math.log(1 - self.reading.confidence) - math.log(self.group.length)
         return log_p < allowed - self.log_candidates
 

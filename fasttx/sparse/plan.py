@@ -258,9 +258,12 @@ class SparsePlan(Plan[SparseResult]):
         self._twice, self._twice_at = chosen, slice(start, start + len(chosen))
 
     def _next(self, result: SparseResult) -> Any:
+        left = self._limit - self.n_planned
+        count = min(_TWICE, max(8, (1 << min(self.n, 30)) // 8))
+        if self.noise == "auto" and self._crowded() and self._twice is None and left >= count:
+            return ["twice", count]
         if self._outcome.settled:
             return None
-        left = self._limit - self.n_planned
         options = self._options()
         ask_twice = self.noise == "auto" and self._outcome.noisy and self._twice is None
         if ask_twice and left >= _TWICE and all(cost > 0 for _, cost in options):
@@ -295,6 +298,8 @@ class SparsePlan(Plan[SparseResult]):
     def _against_noise(self, model: Group) -> list[tuple[list[Any], int]]:
         bins = sum(g.length for g in self._groups)
         reading, steps = self._reading, 1 + model.unknown
+        if model.unknown < 30 and len(model.y) >> model.unknown:
+            return []  # there are no other offsets
         if reading.how == "coset":
             return [(["others", len(model.y)], len(model.y) * bins)]
         if reading.how == "trellis":
@@ -320,13 +325,17 @@ class SparsePlan(Plan[SparseResult]):
         values = self._real()
         floor = 16 * self._eps * float(np.abs(values).max(initial=0.0))
         variance = None if self.noise == "auto" else float(self.noise) ** 2
-        if self._first.whole and variance is None and 2 * self.sparsity >= 1 << self.n:
-            variance = 0.0  # no bins are left to tell the noise by
+        if variance is None and self._crowded():
+            variance = self._asked_noise() or 0.0  # no bins are left to tell it by
         peeling = Peeling(self._groups, values, self._reading, self._log_keys(), variance, floor)
         repeats = self._repeats()
         again = self._blocks.points(repeats), values[repeats]
         self._outcome = decode(peeling, again, (self._held, values[self._held_at]), self.sparsity)
         return self._report(self._outcome)
+
+    def _crowded(self) -> bool:
+        """Whether terms may fill the table, so that no part of it shows the noise."""
+        return self._first.whole and 4 * self.sparsity >= 1 << self.n
 
     def _real(self) -> np.ndarray:
         """Values told, complex ones as pairs of outputs."""
