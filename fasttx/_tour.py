@@ -37,6 +37,7 @@ def main(argv: Sequence[str]) -> int:
         ("16 bits", "an S-box of 16 bits: 65535 transforms of 65536 numbers", sbox_of_16_bits),
         ("speed", f"2^{args.exponent} numbers beside yardsticks", lambda: speed(args.exponent)),
         ("Toeplitz", "long convolutions and Toeplitz systems", structured),
+        ("sparse", "spectra of functions on many bits, from few values", sparse),
         ("image", "a photograph in the Walsh domain", photograph),
     ]
     lines: Lines = []
@@ -182,6 +183,38 @@ def structured() -> tuple[Lines, None]:
         (title, "solve_toeplitz", f"{_info.seconds(other)} ({other / seconds:.0f} x)"),
         (title, "log-determinant", f"{found:.6f} (known: {known:.6f})"),
     ]
+    return lines, None
+
+
+def sparse() -> tuple[Lines, None]:
+    """The spectrum of a multiplexer, which is known, and one under noise as strong as itself."""
+    address = 1 << np.arange(5)
+
+    def multiplexer(bits: np.ndarray) -> np.ndarray:
+        chosen = 5 + bits[:, :5].astype(np.intp) @ address
+        return 1.0 - 2.0 * bits[np.arange(len(bits)), chosen]
+
+    seconds, result = best_of(lambda: fasttx.sparse.sparse_fwht(multiplexer, 37, 1024, rng=0), 1)
+    check("multiplexer: number of terms", (result.status, len(result)), ("converged", 1024))
+    right = np.allclose(np.abs(result.coefficients), 1 / 32, rtol=1e-9)
+    check("multiplexer: all of size 1/32", bool(right), True)
+    title = "32-to-1 multiplexer, 37 bits"
+    lines: Lines = [
+        (title, "terms of 2^37", f"{len(result)} (known: 1024)"),
+        (title, "values asked for", f"{result.n_queries}, {_info.seconds(seconds)}"),
+    ]
+    rng = np.random.default_rng(0)
+    keys = rng.integers(0, 2, (32, 20))
+
+    def noisy(bits: np.ndarray) -> np.ndarray:
+        signs = 1.0 - 2.0 * (bits.astype(float) @ keys.T % 2)
+        return signs.sum(axis=1) + np.sqrt(32) * rng.standard_normal(len(bits))
+
+    result = fasttx.sparse.sparse_fwht(noisy, 20, 32, rng=0)
+    found = {tuple(key) for key in result.support.astype(int).tolist()}
+    check("noise of 0 dB: the 32 keys", found, {tuple(key) for key in keys.tolist()})
+    title = "32 terms, noise as strong"
+    lines.append((title, "found", f"32, with {result.n_queries} of 2^20 values"))
     return lines, None
 
 

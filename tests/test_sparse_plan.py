@@ -118,6 +118,19 @@ def _hadamard(bits):
     return 1.0 - 2 * (np.bitwise_count(k[:, None] & k) & 1)
 
 
+def test_method_with_the_fewest_queries():
+    def chosen(n, sparsity, **arguments):
+        return SparsePlan(n, sparsity, rng=0, **arguments)._first.method
+
+    assert chosen(20, 32) == chosen(20, 32, degree=5) == "noiseless"
+    assert chosen(100, 100) == "noiseless"
+    assert chosen(100, 100, degree=5) == chosen(1000, 64, degree=5) == "bch"
+    assert chosen(20, 32, noise=1.0) == "near-linear"
+    assert chosen(200, 32, noise=1.0) == "so"
+    assert chosen(200, 32, noise=1.0, degree=2) == "bch"
+    assert chosen(10, 64) == chosen(4, 2) == "whole"
+
+
 def test_same_seed_same_plan():
     one, two, other = (SparsePlan(50, 9, degree=3, rng=seed) for seed in (7, 7, 8))
     np.testing.assert_array_equal(all_points(one), all_points(two))

@@ -43,6 +43,8 @@ class SparseResult:
     status : {"converged", "overloaded", "noise-limited"}
         Whether all that differs from noise was explained; else why it was not. "overloaded": there
         are more terms than the queries resolve. "noise-limited": terms, if any, hide in the noise.
+        Under noise no status excludes small terms: one is surely found only if its size is about
+        ten times ``noise_std / sqrt(n_queries)``, and twice that for n above a hundred.
     n_queries : int
         Every row that the function was asked for, those held out and asked twice included.
     unresolved : int
