@@ -30,6 +30,11 @@ class Design:
     groups: int
     n: int
 
+    @classmethod
+    def of_all(cls, n: int) -> Design:
+        """All points, in one group."""
+        return cls("whole", n, n, 1, 0, 0, 1, n)
+
     @property
     def whole(self) -> bool:
         """Whether the one group has all 2**n points."""
@@ -75,7 +80,7 @@ def design(method: str, n: int, bits: int, groups: int, degree: int | None, nois
     rank = bch_rows(n, degree) if coded and degree is not None else n
     bits = min(bits, rank)
     if bits == rank == n:
-        return Design("whole", n, n, 1, 0, 0, 1, n)
+        return Design.of_all(n)
     unknown = rank - bits
     extra = checks(unknown, groups << bits)
     shifts, others, rates = 0, 0, 0
@@ -104,7 +109,7 @@ def candidates(
     found.sort(key=lambda d: d.queries)
     # A design as large as the function, or too small to tell noise, gives way to the whole table.
     if method == "auto" and n < 62 and (n <= _SMALL or found[0].queries >= 1 << n):
-        found.insert(0, Design("whole", n, n, 1, 0, 0, 1, n))
+        found.insert(0, Design.of_all(n))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._bits import pack, unpack, words
+from ._bits import group_equal, pack, unpack, words
 from ._decode import Outcome, decode
 from ._design import Blocks, Check, Coded, Group, Identity, random_words
 from ._methods import QUICK_BITS, Design, check_noise, first_design
@@ -204,8 +204,8 @@ class SparsePlan(Plan[SparseResult]):
 
     def _hold_out(self, count: int) -> None:
         points = random_words(self._rng, 8 * count + 64, self.n)
-        points = np.unique(points[~self._blocks.contains(points)], axis=0)
-        self._held = points[:count]
+        points = points[~self._blocks.contains(points)]
+        self._held = points[np.sort(group_equal(points)[0])[:count]]
         self._blocks.add(self._blocks.space(points[:0]), self._held)
         start = len(self._told)
         self._extend(self._blocks.size - start, [])
@@ -225,7 +225,7 @@ class SparsePlan(Plan[SparseResult]):
             return
         if name == "whole":
             self._check = Identity(self.n)
-            self._first = Design("whole", self.n, self.n, 1, 0, 0, 1, self.n)
+            self._first = Design.of_all(self.n)
             self._groups = [self._group(self.n)]
         elif name == "group":
             model = self._groups[0]
