@@ -67,6 +67,17 @@ def test_weighted_graph_cut(graph):
         assert max(abs(found[k] - expected[k]) for k in found) < tolerance
 
 
+def test_noise_that_takes_more_samples_than_a_code_has():
+    f, ends, weight = cut(nx.karate_club_graph())
+    rng = np.random.default_rng(0)
+    result = sparse_fwht(
+        lambda bits: f(bits) + rng.normal(0, 8, len(bits)), 34, len(ends) + 1, degree=2, rng=0
+    )
+    assert result.status == "converged"
+    assert len(result) == len(ends) + 1
+    np.testing.assert_allclose(np.sort(-result.coefficients)[1:], np.sort(weight / 2), atol=0.3)
+
+
 def masked(model, row, baseline):
     """The model where features that are off have the baseline's value."""
 

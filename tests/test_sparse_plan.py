@@ -79,7 +79,7 @@ def all_points(plan):
 def test_repeated_queries_are_found_exactly(n, sparsity, method, seed):
     plan = SparsePlan(n, min(sparsity, 1 << n - 2), method=method, rng=seed)
     for growth in (None, ["bits"], ["shifts", 2], ["others", 3], ["group", 2]):
-        if growth and (plan._groups[0].bits < n - 2):
+        if growth and (plan._layout.groups[0].bits < n - 2):
             plan._apply(growth)
         points = all_points(plan)
         fresh = points[plan._fresh]
@@ -120,7 +120,7 @@ def _hadamard(bits):
 
 def test_method_with_the_fewest_queries():
     def chosen(n, sparsity, **arguments):
-        return SparsePlan(n, sparsity, rng=0, **arguments)._first.method
+        return SparsePlan(n, sparsity, rng=0, **arguments)._layout.first.method
 
     assert chosen(20, 32) == chosen(20, 32, degree=5) == "noiseless"
     assert chosen(100, 100) == "noiseless"

@@ -1,5 +1,8 @@
 """Bits of vectors over GF(2), packed in uint64 words: bit i is bit i % 64 of word i // 64."""
 
+import itertools
+import math
+
 import numpy as np
 
 
@@ -53,3 +56,19 @@ def group_equal(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     number = np.empty(len(packed), np.int64)
     number[sort] = np.cumsum(new) - 1
     return sort[new], number
+
+
+def keys_up_to(n: int, degree: int | None) -> np.ndarray:
+    """All packed keys of at most so many ones; all 2**n if `degree` is None."""
+    if degree is None:
+        return np.arange(1 << n, dtype=np.uint64)[:, None]
+    parts = []
+    for size in range(degree + 1):
+        sets = itertools.chain.from_iterable(itertools.combinations(range(n), size))
+        members = np.fromiter(sets, np.int64).reshape(math.comb(n, size), size)
+        keys = np.zeros((len(members), words(n)), np.uint64)
+        rows = np.arange(len(members))
+        for column in members.T:
+            keys[rows, column >> 6] |= np.uint64(1) << (column & 63).astype(np.uint64)
+        parts.append(keys)
+    return np.concatenate(parts)

@@ -97,7 +97,7 @@ def _suffices(peeling: Peeling, fit: Fit, misfit: float, sparsity: int) -> bool:
         return True
     if not len(peeling.keys):
         return False
-    # Fewer terms than expected: could one of the usual size have been missed?
-    usual = float(np.median(np.square(peeling.amplitudes).sum(axis=1)))
+    # Fewer terms than expected: could one of half the smallest size have been missed?
+    weakest = float(np.square(peeling.amplitudes).sum(axis=1).min())
     samples = sum(bins.offsets * bins.group.length for bins in peeling.bins)
-    return variance * peeling.least_significance / samples <= usual / 16
+    return variance * peeling.smallest / samples <= weakest / 4

@@ -218,6 +218,11 @@ class Group:
         return 1 << self.bits
 
     @property
+    def coded(self) -> bool:
+        """Whether keys are read through a code's parity checks."""
+        return isinstance(self.check, Coded)
+
+    @property
     def unknown(self) -> int:
         """Coordinates of a key that its bin does not tell."""
         return self.check.rank - self.bits
@@ -255,7 +260,7 @@ class Group:
         count = (len(self.shifts), r - b + 1)
         votes = np.array(places[: count[0] * count[1]], np.int64).reshape(count)
         self.base, self.steps = votes[:, 0].copy(), votes[:, 1:].copy()
-        self.coded = np.array(places[votes.size : len(places) - len(self.others)], np.int64)
+        self.code_rows = np.array(places[votes.size : len(places) - len(self.others)], np.int64)
         self.y = np.frombuffer(b"".join(number), np.uint64).reshape(len(number), words(r)).copy()
         self.offsets = np.empty((len(self.y), self.directions.shape[1]), np.uint64)
         gf2.combine()(self.directions, self.y, self.offsets)

@@ -13,7 +13,7 @@ import numpy as np
 from .._cpu import spright
 from ._peel import Peeling
 
-_DENSE = 512  # keys up to which the normal matrix is inverted
+_DENSE = 256  # keys up to which the normal matrix is inverted
 _CORRECTED = 1 << 24  # most entries of the matrix of repeated samples
 
 
@@ -42,8 +42,10 @@ def refit(peeling: Peeling, points: np.ndarray, values: np.ndarray, *, move: boo
     energy = sum(
         bins.group.length * np.einsum("jto,jto->o", bins.seen, bins.seen) for bins in peeling.bins
     )
+    # On average each sample is there so many times; the fit to all of them is as if to one each.
+    times = samples / (samples - len(points))
     if not move:
-        return Fit(energy / max(samples - count, 1), np.full(count, 1 / samples))
+        return Fit(energy / max(samples - count * times, 1), np.full(count, times / samples))
     first, second, inner = _collisions(peeling)
     again = None
     if len(points) and count <= _DENSE and len(points) * count <= _CORRECTED:
@@ -52,13 +54,13 @@ def refit(peeling: Peeling, points: np.ndarray, values: np.ndarray, *, move: boo
         left = values - again @ peeling.amplitudes
         right -= again.T @ left
         energy = energy - np.einsum("io,io->o", left, left)
-        samples -= len(points)
+        samples, times = samples - len(points), 1.0
     change, spread = _solve(samples, first, second, inner, right, again)
     if count:
         # The residual is orthogonal to the fit: its energy falls by that of the change.
         energy = np.maximum(energy - np.einsum("ko,ko->o", change, right), 0.0)
         peeling.take(keys, change)
-    return Fit(energy / max(samples - count, 1), spread)
+    return Fit(energy / max(samples - count * times, 1), spread * times)
 
 
 def _collisions(peeling: Peeling) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._bits import group_equal, pack, unpack, words
+from ._bits import group_equal, keys_up_to, pack, unpack, words
 from ._decode import Outcome, decode
-from ._design import Blocks, Check, Coded, Group, Identity, random_words
-from ._methods import QUICK_BITS, Design, check_noise, first_design
-from ._peel import Peeling, Reading
+from ._design import random_words
+from ._layout import Layout, Option
+from ._methods import check_noise, first_design
+from ._peel import Peeling
 from ._plan import Plan, check_count, seed_of
 from .result import SparseResult, evaluate
 
 _GROWTH = 16  # times the first design that a plan may grow to, where max_queries does not say
-_WIDER = 2  # doublings of the bins, where max_queries does not say
 _TWICE = 32  # queries asked again to see whether the oracle is noisy
-_FLIPS = 5  # bits of a noisy syndrome that are tried both ways
+_TRIED = 1 << 16  # keys that are tried one by one, where there are no more
 
 
 class SparsePlan(Plan[SparseResult]):
@@ -36,7 +36,8 @@ class SparsePlan(Plan[SparseResult]):
         Most rows that are ever asked for. Unless given, the design may grow to 16 times its first
         size, and to hold four times the sparsity.
     degree : int, optional
-        Most ones of a key, if that is known.
+        Most ones of a key, if that is known. A term with more is not found, and keeps the status
+        from being "converged".
     noise : "auto" or float, optional
         Standard deviation of the noise of a value; 0 says that there is none but rounding.
     method : str, optional
@@ -118,25 +119,21 @@ class SparsePlan(Plan[SparseResult]):
         self._limit = _GROWTH * first.queries if self._free else config["max_queries"]
         if self.n < 62:
             self._limit = min(self._limit, (1 << self.n) + _TWICE)
-        self._first = first
         self._rng = np.random.default_rng(config["seed"])
-        self._blocks = Blocks(self.n)
-        coded = first.method in ("bch", "bch-hard")
-        self._check: Check = Coded(self.n, self.degree or self.n) if coded else Identity(self.n)
+        self._layout = Layout(
+            self.n,
+            first,
+            method=self.method,
+            degree=self.degree,
+            confidence=self.confidence,
+            free=self._free,
+            noisy=self.noise != "auto" and self.noise > 0,
+            rng=self._rng,
+        )
         self._held = np.empty((0, words(self.n)), np.uint64)  # points that no group has
         self._held_at = self._twice_at = slice(0, 0)
         self._twice: np.ndarray | None = None
-        noisy = self.noise != "auto" and self.noise > 0
-        self._reading = Reading(
-            how={"near-linear": "coset", "so": "trellis"}.get(first.method, "votes"),
-            hard=first.method in ("nso-hard", "bch-hard"),
-            flips=_FLIPS if noisy and first.method == "bch" else 0,
-            degree=self.degree,
-            confidence=self.confidence,
-        )
-        self._groups: list[Group] = []
-        for _ in range(first.groups):
-            self._groups.append(self._group(first.bits))
+        self._few: np.ndarray | None = None  # all keys there may be, if they are few
         self._register()
         if first.held_out:
             self._hold_out(first.held_out)
@@ -167,157 +164,81 @@ class SparsePlan(Plan[SparseResult]):
 
         Notes
         -----
-        ``O(P (K + B log B))`` for P offsets and B bins a group. As with `queries`, the design may
-        want more after `recover`.
+        ``O(P (K + B log B))`` for P offsets and B bins a group. The design stays as it is: where it
+        does not suffice, `recover` says so, and going on with `queries` makes it grow.
         """
         keys = pack(np.asarray(support).astype(np.uint8))
         values = np.asarray(coefficients, float)
         if keys.shape[:1] != values.shape or np.shape(support) != (len(values), self.n):
             raise ValueError(f"support must have shape (K, {self.n}) and coefficients shape (K,)")
         draws = np.random.default_rng(rng)
-        for group in self._groups:
+        for group in self._layout.groups:
             for index, seen in group.answer(keys, values):
                 self.tell(index, seen + noise * draws.standard_normal(len(seen)))
         for at in (self._held_at, self._twice_at):
             index = np.arange(at.start, at.stop)
             if len(index):
-                seen = evaluate(self._blocks.points(index), keys, values)
+                seen = evaluate(self._layout.blocks.points(index), keys, values)
                 self.tell(index, seen + noise * draws.standard_normal(len(seen)))
 
     # The design and its growth.
 
-    def _group(self, bits: int) -> Group:
-        group = Group(self._check, bits, self._blocks, self._rng)
-        first = self._first
-        group.shifts = group.draw(first.shifts)
-        group.shifts[:1] = 0
-        group.others = group.draw(first.others)
-        group.rates = first.rates
-        group.lay()
-        return group
-
     def _register(self) -> None:
         """Take new blocks of the design among the queries."""
         start = len(self._told)
-        later, earlier = self._blocks.repeats(start)
-        self._extend(self._blocks.size - start, [(later, earlier)] if len(later) else [])
+        later, earlier = self._layout.blocks.repeats(start)
+        self._extend(self._layout.blocks.size - start, [(later, earlier)] if len(later) else [])
 
     def _hold_out(self, count: int) -> None:
         points = random_words(self._rng, 8 * count + 64, self.n)
-        points = points[~self._blocks.contains(points)]
+        points = points[~self._layout.blocks.contains(points)]
         self._held = points[np.sort(group_equal(points)[0])[:count]]
-        self._blocks.add(self._blocks.space(points[:0]), self._held)
+        self._layout.blocks.add(self._layout.blocks.space(points[:0]), self._held)
         start = len(self._told)
-        self._extend(self._blocks.size - start, [])
+        self._extend(self._layout.blocks.size - start, [])
         self._held_at = slice(start, start + len(self._held))
 
     def _points(self, index: np.ndarray) -> np.ndarray:
-        return unpack(self._blocks.points(index), self.n)
+        return unpack(self._layout.blocks.points(index), self.n)
 
     def _apply(self, action: Any) -> None:
         name, *arguments = action
         if name == "twice":
             self._ask_twice(arguments[0])
             return
-        if name == "read":
-            self._reading.how, self._reading.flips = arguments
-            self._result = None
-            return
-        if name == "whole":
-            self._check = Identity(self.n)
-            self._first = Design.of_all(self.n)
-            self._groups = [self._group(self.n)]
-        elif name == "group":
-            model = self._groups[0]
-            group = Group(self._check, arguments[0], self._blocks, self._rng)
-            group.shifts = group.draw(len(model.shifts))
-            group.shifts[:1] = 0
-            group.others = group.draw(max(len(model.others), 2))
-            group.rates = model.rates
-            group.lay()
-            self._groups.append(group)
-        for group in self._groups:
-            if name == "bits":
-                group.widen()
-            elif name == "shifts":
-                group.shifts = np.concatenate([group.shifts, group.draw(arguments[0])])
-            elif name == "others":
-                group.others = np.concatenate([group.others, group.draw(arguments[0])])
-            elif name == "rates":
-                group.rates = arguments[0]
-            group.lay()
+        self._layout.apply(name, *arguments)
+        self._result = None
         self._register()
 
     def _ask_twice(self, count: int) -> None:
         known = np.flatnonzero(self._fresh)
         chosen = np.sort(self._rng.choice(known, size=min(count, len(known)), replace=False))
-        points = self._blocks.points(chosen)
-        self._blocks.add(self._blocks.space(points[:0]), points)
+        points = self._layout.blocks.points(chosen)
+        self._layout.blocks.add(self._layout.blocks.space(points[:0]), points)
         start = len(self._told)
         self._extend(len(chosen), [])
         self._twice, self._twice_at = chosen, slice(start, start + len(chosen))
 
     def _next(self, result: SparseResult) -> Any:
-        left = self._limit - self.n_planned
-        count = min(_TWICE, max(8, (1 << min(self.n, 30)) // 8))
-        if self.noise == "auto" and self._crowded() and self._twice is None and left >= count:
+        settled, left = self._outcome.settled, self._limit - self.n_planned
+        unsure = self.noise == "auto" and self._twice is None
+        unsure &= self._outcome.noisy or self._crowded()
+        options = [] if settled else self._options()
+        count = min(_TWICE, max(8, self.n_planned // 8))
+        ready = self._layout.whole if settled else all(cost > 0 for _, cost in options)
+        if unsure and ready and count <= left:
             return ["twice", count]
-        if self._outcome.settled:
-            return None
-        options = self._options()
-        ask_twice = self.noise == "auto" and self._outcome.noisy and self._twice is None
-        if ask_twice and left >= _TWICE and all(cost > 0 for _, cost in options):
-            return ["twice", _TWICE]
         return next((action for action, cost in options if cost <= left), None)
 
-    def _options(self) -> list[tuple[list[Any], int]]:
-        """Ways to grow that may help, with the most that each costs."""
-        if self._first.whole:
-            return []
-        options: list[tuple[list[Any], int]] = []
-        model, outcome = self._groups[0], self._outcome
-        most = self._first.bits + _WIDER if self._free else self._check.rank
-        if model.bits < min(most, self._check.rank - 1):
-            options.append((["bits"], sum(len(g.y) * g.length for g in self._groups)))
-        if outcome.noisy:
-            against = self._against_noise(model)
-            # Of a function without noise, what looks like noise are terms: bins thin them out.
-            options = options + against if self._asked_noise() == 0 else against + options
-        else:
-            rest = max(outcome.unresolved, default=0)
-            bits = max(1, math.ceil(math.log2(3 * rest + 1)))
-            if bits < model.bits and len(self._groups) < 3 * self._config["groups"]:
-                cost = (len(model.y) + model.bits - bits + 2) << bits
-                options.insert(0, (["group", bits], cost))
-        if self.n < 62 and (1 << self.n) <= 4 * self.n_planned:
+    def _options(self) -> list[Option]:
+        outcome, known = self._outcome, self.n_planned
+        most = max(outcome.unresolved, default=0)
+        options = self._layout.options(outcome.noisy, most, self._asked_noise() == 0)
+        if not self._layout.whole and self.n < 62 and 1 << self.n <= 4 * known:
             # At most as many again as there are outside the groups.
             held = self._held_at.stop - self._held_at.start
-            options.append((["whole"], (1 << self.n) - self.n_planned + held))
+            options.append((["whole"], (1 << self.n) - known + held))
         return options
-
-    def _against_noise(self, model: Group) -> list[tuple[list[Any], int]]:
-        bins = sum(g.length for g in self._groups)
-        reading, steps = self._reading, 1 + model.unknown
-        if model.unknown < 30 and len(model.y) >> model.unknown:
-            return []  # there are no other offsets
-        if reading.how == "coset":
-            return [(["others", len(model.y)], len(model.y) * bins)]
-        if reading.how == "trellis":
-            rates = model.rates + max(1, model.rates // 2)
-            cost = (rates - model.rates) * (model.unknown + 6) * bins
-            return [(["rates", rates], cost)] if rates <= 32 else []
-        if self.method in ("auto", "noiseless") and not isinstance(self._check, Coded):
-            # What is there may suffice once it is read with noise in mind.
-            if model.unknown <= QUICK_BITS:
-                return [(["read", "coset", 0], 0)]
-            if self.method == "auto":
-                if model.rates:
-                    return [(["read", "trellis", 0], 0)]
-                return [(["rates", 2], 2 * (model.unknown + 6) * bins)]
-        if isinstance(self._check, Coded) and not reading.hard and not reading.flips:
-            return [(["read", "votes", _FLIPS], 0)]
-        count = len(model.shifts)
-        return [(["shifts", count], count * steps * bins)]
 
     # Recovery.
 
@@ -327,15 +248,18 @@ class SparsePlan(Plan[SparseResult]):
         variance = None if self.noise == "auto" else float(self.noise) ** 2
         if variance is None and self._crowded():
             variance = self._asked_noise() or 0.0  # no bins are left to tell it by
-        peeling = Peeling(self._groups, values, self._reading, self._log_keys(), variance, floor)
-        repeats = self._repeats()
-        again = self._blocks.points(repeats), values[repeats]
+        log_keys = self._log_keys()
+        every = self._every_key if log_keys < math.log(_TRIED) else None
+        layout, repeats = self._layout, self._repeats()
+        peeling = Peeling(layout.groups, values, layout.reading, log_keys, variance, floor, every)
+        peeling.repeated = len(repeats)
+        again = self._layout.blocks.points(repeats), values[repeats]
         self._outcome = decode(peeling, again, (self._held, values[self._held_at]), self.sparsity)
         return self._report(self._outcome)
 
     def _crowded(self) -> bool:
         """Whether terms may fill the table, so that no part of it shows the noise."""
-        return self._first.whole and 4 * self.sparsity >= 1 << self.n
+        return self._layout.whole and 4 * self.sparsity >= 1 << self.n
 
     def _real(self) -> np.ndarray:
         """Values told, complex ones as pairs of outputs."""
@@ -347,7 +271,7 @@ class SparsePlan(Plan[SparseResult]):
         if not self._copies:
             return np.empty(0, np.int64)
         used = np.zeros(len(self._told), bool)
-        for group in self._groups:
+        for group in self._layout.groups:
             group.mark(used)
         return np.concatenate([later[used[later] & used[first]] for later, first in self._copies])
 
@@ -357,6 +281,11 @@ class SparsePlan(Plan[SparseResult]):
         if self.degree is None:
             return most
         return min(most, math.log(sum(math.comb(self.n, i) for i in range(self.degree + 1))))
+
+    def _every_key(self) -> np.ndarray:
+        if self._few is None:
+            self._few = keys_up_to(self.n, self.degree)
+        return self._few
 
     def _asked_noise(self) -> float | None:
         """Variance of the oracle's noise, as far as it is known."""
@@ -390,7 +319,7 @@ class SparsePlan(Plan[SparseResult]):
 
     def _status(self, outcome: Outcome) -> str:
         found = len(outcome.keys)
-        if self._first.whole and found > 2 * self.sparsity:
+        if self._layout.whole and found > 2 * self.sparsity:
             return "overloaded"  # all terms are known, but they are not few
         if not outcome.noisy:
             return "converged" if outcome.settled else "overloaded"
@@ -398,5 +327,8 @@ class SparsePlan(Plan[SparseResult]):
         if noise is not None and float(outcome.fit.variance.mean()) <= 2.5 * noise:
             return "converged" if outcome.settled else "noise-limited"
         # The rest is not noise but terms, which may all be small.
-        explained = outcome.settled and (noise is None or outcome.r2 > 0.25)
+        share = outcome.r2
+        if self._layout.whole:  # no points are left to hold out
+            share = 1 - float(outcome.fit.variance.mean() / np.square(self._real()).mean())
+        explained = outcome.settled and (noise is None or share > 0.25)
         return "converged" if explained else "overloaded"

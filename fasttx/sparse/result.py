@@ -36,15 +36,17 @@ class SparseResult:
     stderr : ndarray of float, shape (K,) or (K, p)
         Standard errors of the least-squares fit on the support, the noise's variance being
         estimated from its residuals: the square roots of the diagonal of ``var * inv(A.T @ A)``.
-        Above 512 terms the inverse is expanded to second order in the off-diagonal part, about
+        Above 256 terms the inverse is expanded to second order in the off-diagonal part, about
         three digits. They do not account for the choice of the support.
     noise_std : float or ndarray of shape (p,)
         Standard deviation of the residuals of a sample: noise, and terms too small to be found.
     status : {"converged", "overloaded", "noise-limited"}
-        Whether all that differs from noise was explained; else why it was not. "overloaded": there
+        "converged" if no bin differs from noise, and `sparsity` terms were found or none
+        of half their size could hide in it; else why not. "overloaded": there
         are more terms than the queries resolve. "noise-limited": terms, if any, hide in the noise.
-        Under noise no status excludes small terms: one is surely found only if its size is about
-        ten times ``noise_std / sqrt(n_queries)``, and twice that for n above a hundred.
+        If `sparsity` terms are found, no status excludes smaller ones: under noise a term is surely
+        found only if its size is some 8 (for n = 20) to 20 (for n above a hundred) times
+        ``noise_std / sqrt(n_queries)``.
     n_queries : int
         Every row that the function was asked for, those held out and asked twice included.
     unresolved : int

@@ -44,7 +44,8 @@ def sparse_fwht(
     sparsity : int, optional
         Number K of terms to prepare for; may be left out if `max_queries` is given.
     degree : int, optional
-        Most ones of a key, if that is known: fewer queries for large n.
+        Most ones of a key, if that is known: fewer queries for large n. A term with more is not
+        found, and keeps the status from being "converged".
     noise : "auto" or float, optional
         Standard deviation of the noise of one value. With "auto" it is estimated from the bins with
         the least energy.
