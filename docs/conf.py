@@ -24,7 +24,8 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 
-exclude_patterns = ["_build", "gallery/*.md5", "gallery/*.ipynb", "gallery/*.py"]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "_templates", "gallery/*.md5", "gallery/*.ipynb", "gallery/*.py"]
 # numpydoc's reference lists need not be cited in the text.
 suppress_warnings = ["ref.citation"]
 default_role = "py:obj"

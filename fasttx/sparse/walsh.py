@@ -32,7 +32,7 @@ def sparse_fwht(
     """Walsh-Hadamard spectrum of a function on n bits that has few non-zero terms.
 
     ``f(m) = sum_k X[k] * (-1)**<k, m>`` is found from ``O(K n)`` values of f and less, noisy ones
-    too, never touching 2**n of anything.
+    too. All 2**n values are asked for only where these are no more.
 
     Parameters
     ----------

@@ -184,7 +184,7 @@ class KroneckerPlusDiagonal(StructuredOperator):
 
         Returns
         -------
-        y : (*size, n) ndarray
+        y : (..., n) ndarray, with the axes of `size` first
             For a complex A circularly symmetric: E[y yᴴ] = A, E[y yᵀ] = 0.
         """
         rng = np.random.default_rng(rng)
