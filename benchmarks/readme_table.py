@@ -1,17 +1,17 @@
-"""Write the README's table from a report of ``python -m fasttx bench --json FILE``.
+"""Write the README's tables from the reports in ``benchmarks/results``.
 
-Run as ``python benchmarks/readme_table.py benchmarks/results/bench.json``.
+Run as ``python benchmarks/readme_table.py`` after ``python -m fasttx bench --json
+benchmarks/results/bench.json`` or after ``summary.py`` has written another of them.
 """
 
 import json
-import sys
 from pathlib import Path
 
 from fasttx._bench import yardstick_name
 from fasttx._info import seconds
 
-README = Path(__file__).resolve().parent.parent / "README.md"
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+HERE = Path(__file__).resolve().parent
+README = HERE.parent / "README.md"
 FORMS = {"faster": "{:.1f} × faster", "times": "{:.2f} ×", "over": "{:+.2f} µs"}
 
 
@@ -38,22 +38,18 @@ def headline(case):
     return not (fourier and between) and not case["case"].startswith("fftbr")
 
 
-def main(path):
-    """Replace what stands between the two marks."""
-    report = json.loads(Path(path).read_text())
+def transforms(report):
+    """Lines of the table of transforms and operators."""
     machine = report["machine"]
-    lines = [
+    shown = [case for case in report["cases"] if case["goal"] is not None and headline(case)]
+    return [
         f"Measured on {report['date'][:10]} ({machine_line(machine)}), medians of "
         f"{report['rounds']} alternations; a memory pass is `np.negative(x, out=x)`.",
         "",
         "| what | threads | time | yardstick | result | goal | met |",
         "| --- | ---: | ---: | --- | ---: | ---: | --- |",
+        *map(row, shown),
     ]
-    shown = [case for case in report["cases"] if case["goal"] is not None and headline(case)]
-    lines += map(row, shown)
-    text = README.read_text()
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    README.write_text(f"{before}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{after}")
 
 
 def machine_line(machine):
@@ -63,5 +59,39 @@ def machine_line(machine):
     return ", ".join(v if k == "processor" else f"{k} {v}" for k, v in found.items())
 
 
+def sparse(report):
+    """Lines of the table of sparse recovery beside the package sparse-transform."""
+    groups = {}
+    for case in report["benchmarks"]:
+        groups.setdefault(case["group"], {})[case["name"]] = case
+    lines = [
+        f"Measured on {report['date'][:10]} ({report['processor']}, fasttx on one thread, "
+        f"sparse-transform {report['versions']['sparse-transform']}); the function's own time "
+        "counts on neither side.",
+        "",
+        "| bits, terms | values | sparse-transform | time | sparse-transform | result |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for group, cases in groups.items():
+        if "sparse_transform" not in cases:
+            continue
+        ours, peer = cases["fasttx"], cases["sparse_transform"]
+        took, theirs = ours["median seconds"], peer["median seconds"]
+        cells = [group, ours["queries"], peer["queries"], seconds(took), seconds(theirs)]
+        cells.append(f"{theirs / took:.0f} × faster")
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return lines
+
+
+def write(name, lines):
+    """Replace what stands between a table's two marks."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    text = README.read_text()
+    before, after = text.split(begin)[0], text.split(end)[1]
+    README.write_text(f"{before}{begin}\n\n" + "\n".join(lines) + f"\n\n{end}{after}")
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    for name, table in (("bench", transforms), ("sparse", sparse)):
+        report = json.loads((HERE / "results" / f"{name}.json").read_text())
+        write(name, table(report))

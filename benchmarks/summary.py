@@ -1,0 +1,41 @@
+"""Keep what matters of a pytest-benchmark report: medians, notes, machine and versions.
+
+Run as ``python benchmarks/summary.py REPORT.json benchmarks/results/NAME.json``.
+"""
+
+import json
+import sys
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = ("numpy", "scipy", "numba", "sparse-transform")
+
+
+def main(source: str, target: str) -> None:
+    """Write the summary, and print its lines."""
+    report = json.loads(Path(source).read_text())
+    machine = report["machine_info"]
+    summary = {
+        "date": report["datetime"],
+        "processor": machine["cpu"]["brand_raw"],
+        "cores": machine["cpu"]["count"],
+        "python": machine["python_version"],
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+        "benchmarks": [
+            {
+                "group": bench["group"],
+                "name": bench["name"].partition("[")[0].removeprefix("test_"),
+                "median seconds": bench["stats"]["median"],
+                "rounds": bench["stats"]["rounds"],
+                **bench["extra_info"],
+            }
+            for bench in sorted(report["benchmarks"], key=lambda b: (b["group"], b["name"]))
+        ],
+    }
+    Path(target).write_text(json.dumps(summary, indent=1) + "\n")
+    for line in summary["benchmarks"]:
+        print(*(f"{key}: {value}" for key, value in line.items()), sep=", ")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
