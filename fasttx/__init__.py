@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import boolean, jit, sparse, structured, testing
+    from . import boolean, gp, jit, kernels, qmc, sparse, structured, testing
     from ._threads import threads
     from .transforms.bit_reversal import bit_reversal_permutation, bit_reverse, unordered_freq
     from .transforms.causal import CausalFilter, fftconvolve_causal
@@ -55,7 +55,7 @@ _HOME = {
     "threads": "_threads",
     "warmup": "transforms.warm",
 }
-_MODULES = ("boolean", "jit", "sparse", "structured", "testing")
+_MODULES = ("boolean", "gp", "jit", "kernels", "qmc", "sparse", "structured", "testing")
 
 __all__ = [
     "CausalFilter",
@@ -69,6 +69,7 @@ __all__ = [
     "fwht",
     "fwht2",
     "fwhtn",
+    "gp",
     "hadamard",
     "hadamard_permutation",
     "ifft_unordered",
@@ -78,8 +79,10 @@ __all__ = [
     "ifwhtn",
     "irfft_unordered",
     "jit",
+    "kernels",
     "mobius",
     "next_hadamard_len",
+    "qmc",
     "rfft_unordered",
     "sparse",
     "structured",

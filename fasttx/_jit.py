@@ -120,8 +120,24 @@ class _FunctionCache(Cache):
 
 
 def compiled(function):
-    """An inner loop: compiled into the entry points that call it."""
+    """An inner loop: compiled into the entry points that call it.
+
+    One that a factory makes needs `compiled_as`: Numba numbers functions of one name by process, so
+    that two of them, cached by two processes, could be taken for each other in a third.
+    """
+    if function.__closure__:
+        raise TypeError(f"{function.__qualname__} is made by a factory: give it a name of its own")
     return numba.njit(function, nogil=True, error_model="numpy")
+
+
+def compiled_as(name):
+    """Decorator as `compiled`, for functions that a factory makes; `name` is unique."""
+
+    def decorate(function):
+        function.__name__ = function.__qualname__ = name
+        return numba.njit(function, nogil=True, error_model="numpy")
+
+    return decorate
 
 
 def inlined(function):
@@ -133,8 +149,7 @@ def entry(name):
     """Decorator of a loop that Python calls; `name` is unique and names its files in the cache."""
 
     def decorate(function):
-        function.__name__ = function.__qualname__ = name
-        dispatcher = compiled(function)
+        dispatcher = compiled_as(name)(function)
         if cache_folder() is not None:
             dispatcher._cache = _FunctionCache(function)
         return dispatcher

@@ -10,7 +10,7 @@ import functools
 
 import numpy as np
 
-from .._jit import compiled, entry
+from .._jit import compiled, compiled_as, entry
 
 # For entries of about one. A product of two kept numbers is far from the subnormals.
 SMALLEST_ENTRY = 1e-200
@@ -43,7 +43,7 @@ def recursion(dtype):
     """
     kept = kept_complex if np.dtype(dtype).kind == "c" else kept_real
 
-    @compiled
+    @compiled_as(f"toeplitz_exchange_{dtype}")
     def exchange(u, v, to_u, to_v):
         for i in range(u.size):
             a, b = u[i], v[i]
