@@ -214,6 +214,34 @@ def test_estimator():
     np.testing.assert_array_equal(own.points(8), lattice.reset().random(8))
 
 
+def test_ackley():
+    """Ackley's function in two dimensions, with hyperparameters found."""
+
+    def ackley(x):
+        z = 10 * (x - 0.5)
+        waves = np.exp(np.cos(2 * np.pi * z).mean(axis=1))
+        return 20 + np.e - 20 * np.exp(-0.2 * np.sqrt((z**2).mean(axis=1))) - waves
+
+    gp = FastGPRegressor(DSIKernel(2, alpha=2), rng=7)
+    x = gp.points(4096)
+    new = np.random.default_rng(0).random((100, 2))
+    mean, std = gp.fit(x, ackley(x)).predict(new, return_std=True)
+    error = np.abs(mean - ackley(new))
+    assert np.sqrt(np.mean(error**2)) < 0.06 * ackley(new).std()
+    assert np.mean(error <= 2.576 * std) > 0.9
+    low, high = gp.integral().interval(0.99)
+    fine = ackley(DigitalNet(2, rng=1).random(2**18)).mean()
+    assert low <= fine <= high
+
+
+def test_a_list_of_points():
+    """Nested lists are one task."""
+    gp = FastGPRegressor(PERIODIC, noise=1e-3, optimizer=None, rng=0)
+    x = gp.points(4)
+    mean = gp.fit(x.tolist(), [1, 2, 3, 4]).predict(x.tolist())
+    np.testing.assert_allclose(mean, gp.fit(x, [1.0, 2, 3, 4]).predict(x))
+
+
 def test_orders_of_points():
     """A lattice in linear order is the same model."""
     one = FastGPRegressor(PERIODIC, noise=1e-3, optimizer=None)

@@ -83,7 +83,7 @@ def integrate(
     while True:
         try:
             integrand.grow(n)
-        except Exception as error:
+        except BaseException as error:
             if integrand.n:
                 error.add_note(
                     f"{name}: the values at {integrand.n} points are kept; go on with "

@@ -1,9 +1,11 @@
 """Gram matrices in parts on nested groups: jitter, factorization, products by rows."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from .._digits import Digits
 from ._group import Array, Group
 from ._nested import Blocks, NestedFactor, product
 
@@ -85,8 +87,29 @@ class BlockGram:
         )
 
 
+def block_spectrum(
+    group: Group, kernel: Any, digits: Digits, x0: Digits, dtype: Any, workers: int | None
+) -> tuple[Array, Array, float]:
+    """A block's column K(x_i, x_0), the transform of K - mean, and what the mean adds to entry 0.
+
+    So the large eigenvalue of constants costs the small ones no digits.
+    """
+    try:
+        mean = kernel.mean
+    except ValueError:  # not known for all products of kernels
+        mean = 0.0
+    options = {"dtype": dtype, "workers": workers}
+    column = kernel.column(digits, x0, stable=mean != 0, **options)
+    spectrum = group.forward(column, workers)
+    column += column.dtype.type(mean)
+    return column, spectrum, len(digits) * mean
+
+
 def roundoff(spectrum: Array) -> float:
-    """Error of the eigenvalues: that of a transform, sqrt(log n) eps times the column's norm."""
+    """Error of the eigenvalues: that of a transform, sqrt(log n) eps times the column's norm.
+
+    Of the column without its mean, to which the first eigenvalue belongs.
+    """
     n = spectrum.size
-    norm = np.linalg.norm(spectrum) / np.sqrt(n)
+    norm = np.linalg.norm(spectrum[1:] if n > 1 else spectrum) / np.sqrt(n)
     return float(4 * np.finfo(spectrum.dtype).eps * norm * np.sqrt(max(1, np.log2(n))))

@@ -15,7 +15,7 @@ import numpy as np
 from .._digits import Digits
 from ..kernels import Kernel
 from . import _structure
-from ._blocks import BlockGram
+from ._blocks import BlockGram, block_spectrum
 from ._group import GROUPS, Array, extend
 from ._nested import Blocks
 
@@ -31,14 +31,13 @@ class Part(NamedTuple):
     noise: int  # number of its noise variance
 
 
-def make_parts(
-    digits: Digits, task: int, orders: Sequence[tuple[int, ...] | None]
-) -> list[list[Part]]:
-    """Parts of one task, powers of two, for each kind of observation."""
+def make_parts(digits: Digits, task: int, orders: Sequence[tuple[int, ...] | None]) -> list[Part]:
+    """Parts of one task, powers of two, for one kind of observation after the other."""
     cuts = _structure.parts(len(digits))
     return [
-        [Part(digits[a:b], task, order, int(order is not None)) for a, b in pairwise(cuts)]
+        Part(digits[a:b], task, order, int(order is not None))
         for order in orders
+        for a, b in pairwise(cuts)
     ]
 
 
@@ -96,30 +95,31 @@ class Model:
         none = (0,) * kernel.d
         return kernel.derivative(first or none, second or none)
 
-    def column(self, kernel: Kernel, s: int, t: int) -> Array:
-        function = self.between(kernel, s, t)
-        x0 = self.parts[t].digits[0]
-        return function.column(self.parts[s].digits, x0, workers=self.workers)
-
     def system(self, theta: Array) -> BlockGram:
         """The Gram system."""
         return self._system(theta)[0]
 
     def _system(self, theta: Array) -> tuple[BlockGram, Blocks]:
-        """The Gram system, and the columns without their factors of B where these matter."""
+        """The Gram system, and the transforms of its blocks without their factors of B."""
         kernel, noise, rest = self.split(theta)
         lower = self.tasks.factor(rest)
         between = lower @ lower.T
-        columns, spectra = {}, {}
+        plain, spectra = {}, {}
         for s, t in self.pairs:
-            column = self.column(kernel, s, t)
-            factor = between[self.parts[s].task, self.parts[t].task]
-            transform = self.group.spectrum if s == t else self.group.forward
-            spectra[s, t] = transform(factor * column if factor != 1 else column, self.workers)
+            one, other = self.parts[s], self.parts[t]
+            function = self.between(kernel, s, t)
+            _, spectrum, constant = block_spectrum(
+                self.group, function, one.digits, other.digits[0], np.float64, self.workers
+            )
+            spectrum[0] += constant
+            if s == t:
+                spectrum = np.ascontiguousarray(spectrum.real)
+            factor = between[one.task, other.task]
+            spectra[s, t] = factor * spectrum if factor != 1 else spectrum
             if self.tasks.count > 1:
-                columns[s, t] = column
+                plain[s, t] = spectrum
         noises = [noise[p.noise] for p in self.parts]
-        return BlockGram(self.group, spectra, noises, self.workers), columns
+        return BlockGram(self.group, spectra, noises, self.workers), plain
 
     def arranged(self, rows: Array) -> Array:
         """Rows in the order of the parts."""
@@ -165,14 +165,14 @@ class Model:
 
         `hats` are the transforms of the parts of the outputs: arrays of shape (outputs, n_t).
         """
-        system, columns = self._system(theta)
+        system, plain = self._system(theta)
         if name == "likelihood":
             value, slopes = _likelihood(system, hats)
         else:
             value, slopes = _cross_validation(name, system, hats)
-        return value, self._gradient(theta, columns, slopes)
+        return value, self._gradient(theta, plain, slopes)
 
-    def _gradient(self, theta: Array, columns: Blocks, slopes: Blocks) -> Array:
+    def _gradient(self, theta: Array, plain: Blocks, slopes: Blocks) -> Array:
         """From derivatives by the transforms of the blocks to those by the hyperparameters."""
         kernel, noise, rest = self.split(theta)
         lower = self.tasks.factor(rest)
@@ -184,9 +184,9 @@ class Model:
             factor = between[one.task, other.task]
             if s == t:
                 by_noise[one.noise] += float(slope.sum()) * noise[one.noise]
-            weights = slope.size * self.group.backward(slope, self.workers)
             if self.tasks.count > 1:
-                by_task[one.task, other.task] += float(weights @ columns[s, t])
+                by_task[one.task, other.task] += float(np.vdot(slope, plain[s, t]).real)
+            weights = slope.size * self.group.backward(slope, self.workers)
             function = self.between(kernel, s, t)
             by_kernel += factor * function.column_pullback(
                 one.digits, other.digits[0], weights, workers=self.workers

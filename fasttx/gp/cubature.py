@@ -61,8 +61,9 @@ def bayesian_cubature(
         Change of variables that makes the integrand periodic, by the number of derivatives that
         are; "baker" is continuous. "C1sin" by default for lattices, "none" for nets.
     alpha : int, optional
-        Order of the kernel, 1 for nets and 2 for lattices unless given: more for smooth integrands.
-        On nets orders above 1 want points with ``interlace=alpha``, which are then the default.
+        Order of the kernel, 1 for nets and 2 for lattices unless given. On nets, `error` falls like
+        n to the power -(alpha + 1)/2 at best, the integral's own error mostly faster. Orders above
+        1 take points with ``interlace=alpha`` unless `points` are given.
     error_type : {"MLE", "GCV", "full"}, optional
         How s and γ are found and what the error says: by their likelihood or generalized
         cross-validation, with a normal posterior; or with s and the mean integrated out, a Student
@@ -167,9 +168,10 @@ def _estimate(
             theta[kernel.scale_indices] = 0.0
             column = kernel.clone_with_theta(theta).column(digits, stable=True, workers=workers)
             values = integrand.group.spectrum(column, workers)
-            excess = max(float(values[0]), roundoff(values))
+            floor = roundoff(values)
+            excess = max(float(values[0]), floor)
             values[0] = n + excess
-            return np.maximum(values, roundoff(values)), excess
+            return np.maximum(values, floor), excess
 
         def objective(log_weight: float, power: Array = power) -> float:
             values, _ = spectrum(log_weight)

@@ -14,7 +14,7 @@ from .._digits import BITS, Digits, aligned, digits_of
 from ..kernels import Kernel
 from ..qmc import PointSet
 from . import _structure
-from ._blocks import BlockGram
+from ._blocks import BlockGram, block_spectrum
 from ._group import GROUPS
 from ._iterative import NestedScrambled
 
@@ -143,15 +143,15 @@ class FastGram(LinearOperator):
         starts = _structure.parts(len(digits))
         group, spectra = GROUPS[self._sequence], {}
         for s, t in combinations_with_replacement(range(len(starts) - 1), 2):
-            column = self._column(self._digits[starts[s] : starts[s + 1]], self._digits[starts[t]])
+            run, x0 = self._digits[starts[s] : starts[s + 1]], self._digits[starts[t]]
+            column, spectrum, constant = block_spectrum(
+                group, self.kernel, run, x0, self.dtype, self.workers
+            )
             if s == t == 0:
-                self.column = column
-            transform = group.spectrum if s == t else group.forward
-            spectra[s, t] = transform(column, self.workers)
+                self.column, self._first = column, spectrum[0].real
+            spectrum[0] += constant
+            spectra[s, t] = np.ascontiguousarray(spectrum.real) if s == t else spectrum
         self._blocks = BlockGram(group, spectra, [self.noise] * (len(starts) - 1), self.workers)
-
-    def _column(self, digits: Digits, x0: Digits) -> NDArray[Any]:
-        return self.kernel.column(digits, x0, dtype=self.dtype, workers=self.workers)
 
     @property
     def jitter(self) -> float:
@@ -265,11 +265,17 @@ class FastGram(LinearOperator):
         twin = object.__new__(FastGram)
         twin.__dict__.update(self.__dict__)
         twin.shape, twin._digits = (2 * n, 2 * n), digits
-        column = self._column(new, digits[0])
-        twin.column = np.concatenate([self.column, column])
         group = self._blocks.group
-        spectrum = group.doubled(self._blocks.spectra[0, 0], group.forward(column, self.workers))
-        spectra = {(0, 0): np.ascontiguousarray(spectrum.real)}
+        column, second, constant = block_spectrum(
+            group, self.kernel, new, digits[0], self.dtype, self.workers
+        )
+        twin.column = np.concatenate([self.column, column])
+        first = self._blocks.spectra[0, 0].copy()
+        first[0] = self._first  # the mean would cost the new half of the spectrum its digits
+        spectrum = np.ascontiguousarray(group.doubled(first, second).real)
+        twin._first = spectrum[0]
+        spectrum[0] += 2 * constant
+        spectra = {(0, 0): spectrum}
         twin._blocks = BlockGram(group, spectra, [self.noise], self.workers)
         return twin
 

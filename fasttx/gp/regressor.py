@@ -13,13 +13,13 @@ from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-from .._digits import Digits, digits_of
+from .._digits import digits_of
 from ..kernels import Kernel
 from ..qmc import DigitalNet, Lattice, PointSet
-from . import _structure
 from ._grid import GridModel
 from ._group import Array
 from ._model import OBJECTIVES, Model, make_parts
+from ._observations import checked_digits, observations
 from ._posterior import IntegralPosterior, Posterior
 
 NOISE_BOUNDS = (1e-14, 1e4)  # relative to the mean square of the observations
@@ -175,54 +175,10 @@ class FastGPRegressor(RegressorMixin, BaseEstimator):
         sklearn.exceptions.ConvergenceWarning
             If the optimizer stopped before it converged.
         """
-        if self.kernel.sequence is None:
-            if gradient is not None:
-                raise ValueError("gradient is for kernels of nets and lattices")
-            grid = GridModel(self.kernel, X, self.workers)
-            return self._fit(grid, _check_values(y, grid.size, "y").T, False)
-        several = isinstance(X, list | tuple)
-        sets, values = (list(X), list(y)) if several else ([X], [y])
-        slopes = list(gradient) if several and gradient is not None else [gradient] * len(sets)
-        if not len(sets) == len(values) == len(slopes):
-            raise ValueError(f"there are {len(sets)} sets of points, {len(values)} of values")
-        parts, rows, orders = [], [], []
-        for task, (points, value, slope) in enumerate(zip(sets, values, slopes, strict=True)):
-            digits, order = self._digits(points)
-            value = _check_values(value, len(digits), "y")
-            kinds: list[Any] = [None]
-            observed = [value]
-            if slope is not None:
-                slope = _check_values(slope, len(digits), "gradient")
-                if slope.shape[1] != digits.shape[1] or value.shape[1] != 1:
-                    raise ValueError(
-                        f"gradient must have shape {digits.shape}, with one output; got "
-                        f"{slope.shape}"
-                    )
-                kinds += [tuple(row) for row in np.eye(digits.shape[1], dtype=int).tolist()]
-                observed += [slope[:, [j]] for j in range(slope.shape[1])]
-            for run in make_parts(digits, task, kinds):
-                parts += run
-            orders.append(kinds)
-            rows += [o if order is None else o[order] for o in observed]
-        outputs = {r.shape[1] for r in rows}
-        if len(outputs) > 1 or (several and outputs != {1}):
-            raise ValueError("tasks must have one output each")
-        gradients = any(s is not None for s in slopes)
-        self._orders = orders
-        data = np.ascontiguousarray(np.concatenate(rows).T)
-        return self._fit(Model(self.kernel, parts, len(sets), self.workers), data, gradients)
+        model, data, self._orders = observations(self.kernel, X, y, gradient, self.workers)
+        return self._fit(model, data)
 
-    def _digits(self, points: Any) -> tuple[Digits, Any]:
-        digits = digits_of(points, self.kernel.d)
-        kind, order = _structure.classify(digits, str(self.kernel.sequence))
-        if kind == "nested" and not self.kernel.depends_on_first_digit:
-            raise ValueError(
-                "with nested uniform scrambling the kernel must depend on the first differing "
-                "digit alone (alpha=1, or digits='first'); take randomize='lms+shift'"
-            )
-        return (digits if order is None else digits[order]), order
-
-    def _fit(self, model: Model | GridModel, data: Array, gradients: bool) -> FastGPRegressor:
+    def _fit(self, model: Model | GridModel, data: Array) -> FastGPRegressor:
         if self.objective not in OBJECTIVES:
             raise ValueError(f"objective must be one of {OBJECTIVES}; got {self.objective!r}")
         if self.objective != "likelihood" and len(getattr(model, "parts", ())) > 1:
@@ -234,7 +190,7 @@ class FastGPRegressor(RegressorMixin, BaseEstimator):
         self._centre = np.zeros(len(data))
         self._spread = np.ones(len(data))
         if self.normalize_y:
-            if gradients or model.tasks.count > 1:
+            if model.noises > 1 or model.tasks.count > 1:
                 raise ValueError("normalize_y is for values of one task")
             self._centre = data.mean(axis=1)
             self._spread = np.where(data.std(axis=1) > 0, data.std(axis=1), 1.0)
@@ -246,7 +202,7 @@ class FastGPRegressor(RegressorMixin, BaseEstimator):
         posterior = self._posterior = Posterior(model, self.theta_, data)
         self.kernel_, self.task_covariance_ = posterior.kernel, posterior.tasks
         self.noise_ = float(posterior.noise[0] * self._spread[0] ** 2)
-        if gradients:
+        if model.noises > 1:
             self.gradient_noise_ = float(posterior.noise[1])
         self.jitter_ = posterior.system.jitter
         return self
@@ -285,6 +241,12 @@ class FastGPRegressor(RegressorMixin, BaseEstimator):
             value, slope = model.objective(self.objective, theta, hats)
             return value / size, slope / size
 
+        def guarded(theta: Array) -> tuple[float, Array]:
+            try:
+                return objective(theta)
+            except np.linalg.LinAlgError:  # so far off that round-off wins: the search turns back
+                return 1e100, np.zeros(theta.size)
+
         if self.optimizer is None:
             known = getattr(model, "has_likelihood", True)
             self.objective_value_ = objective(start)[0] * size if known else np.nan
@@ -293,7 +255,7 @@ class FastGPRegressor(RegressorMixin, BaseEstimator):
         low, high = np.array(bounds).T
         starts = [start, *rng.uniform(low, high, (self.n_restarts_optimizer, len(start)))]
         found = [
-            minimize(objective, s, jac=True, method=self.optimizer, bounds=bounds) for s in starts
+            minimize(guarded, s, jac=True, method=self.optimizer, bounds=bounds) for s in starts
         ]
         best = min(found, key=lambda r: r.fun)
         if not best.success:
@@ -394,12 +356,9 @@ class FastGPRegressor(RegressorMixin, BaseEstimator):
             raise ValueError("predicted_error is for the sequences of nets and lattices")
         sets = self.points(n)
         parts: list[Any] = []
-        orders = self._orders
-        for number, points in enumerate(sets if isinstance(sets, list) else [sets]):
-            digits, order = self._digits(points)
-            digits = digits if order is None else digits[order]
-            for run in make_parts(digits, number, orders[number]):
-                parts += run
+        for task_number, points in enumerate(sets if isinstance(sets, list) else [sets]):
+            digits, _ = checked_digits(self.kernel, points)
+            parts += make_parts(digits, task_number, self._orders[task_number])
         model = Model(self.kernel, parts, len(self.task_covariance_), self.workers)
         future = Posterior(model, self.theta_)
         if X is None:
@@ -434,18 +393,3 @@ class FastGPRegressor(RegressorMixin, BaseEstimator):
     @staticmethod
     def _shaped(values: Array) -> Array:
         return values[..., 0] if values.shape[-1] == 1 else values
-
-
-def _check_values(values: Any, n: int, name: str) -> NDArray[np.float64]:
-    """Observations as finite float64 of shape (n, outputs)."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "buif":
-        raise TypeError(f"{name} must be real; got {array.dtype}")
-    if array.ndim not in (1, 2) or array.shape[0] != n:
-        raise ValueError(f"{name} must have {n} rows, one for each point; got {array.shape}")
-    bad = ~np.isfinite(array.reshape(n, -1)).all(axis=1)
-    if bad.any():
-        raise ValueError(
-            f"{name} is not finite in {bad.sum()} rows, the first being {int(bad.argmax())}"
-        )
-    return array.reshape(n, -1).astype(np.float64)

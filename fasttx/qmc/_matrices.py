@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._engine import MAX_BITS
+from ._primes import prime_factors
 
 Matrices = NDArray[np.uint64]
 Integers = NDArray[np.int64]
@@ -155,22 +156,9 @@ def primitive_polynomials(degree: int) -> Integers:
     order = (1 << degree) - 1
     # x generates the field's group: its order is that number and no proper divisor.
     p = p[_power_of_x(order, p, degree) == 1]
-    for q in _prime_factors(order):
+    for q in prime_factors(order):
         p = p[_power_of_x(order // q, p, degree) != 1]
     return p
-
-
-def _prime_factors(n: int) -> list[int]:
-    factors, q = [], 2
-    while n > 1:
-        if q * q > n:
-            q = n
-        if n % q == 0:
-            factors.append(q)
-        while n % q == 0:
-            n //= q
-        q += 1
-    return factors
 
 
 def _power_of_x(exponent: int, p: Integers, degree: int) -> Integers:
