@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("numpy", "scipy", "numba", "sparse-transform")
+PACKAGES = ("numpy", "scipy", "numba", "sparse-transform", "qmcpy", "qmctoolscl", "fastgps")
 
 
 def main(source: str, target: str) -> None:

@@ -56,17 +56,19 @@ for n in 2**12, 2**16, 2**20:
 # %%
 # From 256 points
 # ---------------
-# The posterior after 256 and after 4096 points, on the left in colours. It is a function with
+# The posterior mean after 256 and after 4096 points. It is a function with
 # jumps at the dyadic fractions, which shrink as points are added: such are the functions that the
 # kernel describes.
 
-figure, axes = plt.subplots(1, 3, figsize=(10, 3.1), layout="constrained")
-for ax, n in zip(axes, (2**8, 2**12), strict=False):
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.3), layout="constrained")
+for ax, n in zip(axes, (2**8, 2**12), strict=True):
     small = FastGPRegressor(DSIKernel(2, alpha=2), noise=1e-8, rng=1)
     small.fit(small.points(n), ackley(small.points(n))).plot(ax)
     ax.set_title(f"n = {n}")
     if n <= 256:
         ax.plot(*small.points(n).T, ".", color="white", ms=2)
+
+plt.show()
 
 # %%
 # Time against n
@@ -79,7 +81,7 @@ here = Path.cwd()
 found = [p / "benchmarks/results/gp_scaling.json" for p in (here, *here.parents)]
 report = json.loads(next(p for p in found if p.exists()).read_text())
 colours = {"fasttx": blue, "fastgps": orange, "scikit-learn": grey}
-ax = axes[2]
+figure, ax = plt.subplots(figsize=(5, 3.3), layout="constrained")
 for name, times in report["seconds"].items():
     n, seconds = np.array([(int(k), v) for k, v in times.items()]).T
     ax.loglog(n, seconds, "o-", ms=3, color=colours[name])
