@@ -83,6 +83,55 @@ def sparse(report):
     return lines
 
 
+# Rows of the table of points, kernels and Gaussian processes: what, and our case and a peer's, by
+# the beginnings of their group and name.
+KERNELS = [
+    ("Sobol' points, 2^20 x 8", "a new array", "fasttx float64", "qmcpy", "QMCPy"),
+    ("the same into `out=`", "points into", "fasttx_out radical", "a new array/qmcpy", "QMCPy"),
+    ("Sobol' points, 2^20 x 8", "a new array", "fasttx float64", "scipy", "SciPy"),
+    ("nested scrambling, 2^14 x 2", "nested", "fasttx", "qmcpy", "QMCPy"),
+    ("lattice, 2^20 x 8", "shifted lattice", "lattice", "lattice_qmcpy", "QMCPy"),
+    ("Halton, scrambled, 2^20 x 8", "randomized Halton", "halton permute", "halton_scipy", "SciPy"),
+    ("column of a net's kernel, order 4", "DSI of order 4", "dsi", "dsi_qmcpy", "QMCPy"),
+    ("column of a lattice's kernel, order 2", "SI of order 2", "si", "si_qmcpy", "QMCPy"),
+    (
+        "Keister's integral to 1e-4",
+        "Keister's integral, d=2, to 0.0001: B",
+        "fasttx",
+        "qmcpy",
+        "QMCPy",
+    ),
+    ("likelihood and gradient, 2^14 points", "likelihood", "fasttx", "fastgps", "fastgps"),
+]
+
+
+def kernels(report):
+    """Lines of the table of points, kernels and Gaussian processes."""
+    more = json.loads((HERE / "results" / "gp.json").read_text())
+    cases = report["benchmarks"] + more["benchmarks"]
+
+    def found(group, name):
+        case = next(c for c in cases if c["group"].startswith(group) and c["name"].startswith(name))
+        return case.get("seconds for each iteration", case["median seconds"])
+
+    names = ("scipy", "qmcpy", "fastgps")
+    versions = ", ".join(f"{name} {report['versions'][name]}" for name in names)
+    lines = [
+        f"Measured on {report['date'][:10]} ({report['processor']}, one thread; {versions}).",
+        "",
+        "| what | time | beside | time | result |",
+        "| --- | ---: | --- | ---: | ---: |",
+    ]
+    for what, group, ours, theirs, peer in KERNELS:
+        other, _, name = theirs.rpartition("/")
+        took, their = found(group, ours), found(other or group, name)
+        ratio = their / took
+        shown = f"{ratio:.1f}" if ratio < 10 else f"{ratio:.0f}"
+        cells = [what, seconds(took), peer, seconds(their), f"{shown} × faster"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
 def write(name, lines):
     """Replace what stands between a table's two marks."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
@@ -92,6 +141,6 @@ def write(name, lines):
 
 
 if __name__ == "__main__":
-    for name, table in (("bench", transforms), ("sparse", sparse)):
+    for name, table in (("bench", transforms), ("sparse", sparse), ("qmc", kernels)):
         report = json.loads((HERE / "results" / f"{name}.json").read_text())
         write(name, table(report))

@@ -11,6 +11,13 @@ from pathlib import Path
 PACKAGES = ("numpy", "scipy", "numba", "sparse-transform", "qmcpy", "qmctoolscl", "fastgps")
 
 
+def case(name: str, group: str) -> str:
+    """Name of a benchmark, with its parameters where the group does not say them."""
+    function, _, rest = name.removeprefix("test_").partition("[")
+    parameters = rest.removesuffix("]")
+    return function if parameters in ("", group) else f"{function} {parameters}"
+
+
 def main(source: str, target: str) -> None:
     """Write the summary, and print its lines."""
     report = json.loads(Path(source).read_text())
@@ -24,7 +31,7 @@ def main(source: str, target: str) -> None:
         "benchmarks": [
             {
                 "group": bench["group"],
-                "name": bench["name"].partition("[")[0].removeprefix("test_"),
+                "name": case(bench["name"], bench["group"]),
                 "median seconds": bench["stats"]["median"],
                 "rounds": bench["stats"]["rounds"],
                 **bench["extra_info"],

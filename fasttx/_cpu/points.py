@@ -107,8 +107,12 @@ def fill(family, kind):
             high = start >> low
             row[:] = shift
             add_columns(columns, (gray(high) if order else high) << low, low, row)
-            for t in range(copies):
-                common[t * d : (t + 1) * d] = row
+            common[:d] = row
+            filled = d
+            while filled < common.size:
+                for e in range(filled):
+                    common[filled + e] = common[e]
+                filled *= 2
             rows = table[high & 1 if order else 0]
             begin, end = max(start, first), min(start + block, first + n)
             whole = end - begin == block
