@@ -118,7 +118,6 @@ def bayesian_cubature(
        sampling", Statistics and Computing 29, 1215-1229, 2019. :doi:`10.1007/s11222-019-09895-9`
     .. [2] R. Jagadeeswaran and F. J. Hickernell, "Fast automatic Bayesian cubature using Sobol'
        sampling", in Advances in Modeling and Simulation, Springer, 2022.
-       :doi:`10.1007/978-3-031-10193-9_15`
 
     Examples
     --------

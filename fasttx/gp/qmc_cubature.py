@@ -76,10 +76,10 @@ def qmc_cubature(
     ----------
     .. [1] F. J. Hickernell and Ll. A. Jiménez Rugama, "Reliable adaptive cubature using digital
        sequences", in Monte Carlo and Quasi-Monte Carlo Methods, Springer, 2016.
-       :doi:`10.1007/978-3-319-33507-0_18`
+       :arxiv:`1410.8615`
     .. [2] Ll. A. Jiménez Rugama and F. J. Hickernell, "Adaptive multidimensional integration
        based on rank-1 lattices", in Monte Carlo and Quasi-Monte Carlo Methods, Springer, 2016.
-       :doi:`10.1007/978-3-319-33507-0_20`
+       :arxiv:`1411.1966`
 
     Examples
     --------
