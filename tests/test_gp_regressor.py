@@ -234,6 +234,19 @@ def test_ackley():
     assert low <= fine <= high
 
 
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_plot(d):
+    pytest.importorskip("matplotlib").use("Agg")
+    import matplotlib.pyplot as plt
+
+    gp = FastGPRegressor(SIKernel(d), noise=1e-3, optimizer=None, rng=0)
+    x = gp.points(32)
+    _, ax = plt.subplots()
+    assert gp.fit(x, np.sin(2 * np.pi * x[:, 0])).plot(ax) is ax
+    assert ax.lines or ax.images
+    plt.close()
+
+
 def test_a_list_of_points():
     """Nested lists are one task."""
     gp = FastGPRegressor(PERIODIC, noise=1e-3, optimizer=None, rng=0)
