@@ -140,6 +140,7 @@ class PointSet(qmc.QMCEngine):
         n = operator.index(n)
         if n < 0:
             raise ValueError(f"n must not be negative; got {n}")
+        self._check_left(n)
         shape = (n, self.d) if self.replications is None else (self.replications, n, self.d)
         if out is None:
             out = _array.aligned(shape, kind)
@@ -147,7 +148,6 @@ class PointSet(qmc.QMCEngine):
             raise ValueError(
                 f"out must be a writable C-contiguous array of shape {shape}; got shape {out.shape}"
             )
-        self._check_left(n)
         first, points = self.num_generated, out.reshape(self.replications or 1, n, self.d)
         threads = _threads.resolve(workers, out.size)
         _threads.share(lambda i, j: self._fill(points[:, i:j], first + i), n, threads)
