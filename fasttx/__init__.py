@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import boolean, gp, jit, kernels, qmc, sparse, structured, testing
+    from . import boolean, gp, jit, kernels, qmc, sketch, sparse, structured, testing
     from ._threads import threads
     from .transforms.bit_reversal import bit_reversal_permutation, bit_reverse, unordered_freq
     from .transforms.causal import CausalFilter, fftconvolve_causal
@@ -55,7 +55,7 @@ _HOME = {
     "threads": "_threads",
     "warmup": "transforms.warm",
 }
-_MODULES = ("boolean", "gp", "jit", "kernels", "qmc", "sparse", "structured", "testing")
+_MODULES = ("boolean", "gp", "jit", "kernels", "qmc", "sketch", "sparse", "structured", "testing")
 
 __all__ = [
     "CausalFilter",
@@ -84,6 +84,7 @@ __all__ = [
     "next_hadamard_len",
     "qmc",
     "rfft_unordered",
+    "sketch",
     "sparse",
     "structured",
     "testing",

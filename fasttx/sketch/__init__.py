@@ -1,0 +1,65 @@
+"""Dimension reduction and compression by fast transforms: sketches, random features, thinning.
+
+Sketches and feature maps are transformers of scikit-learn, which is needed for these alone.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .apply import sketch
+    from .features import (
+        Fastfood,
+        OrthogonalFourierFeatures,
+        QuasiRandomFeatures,
+        RandomFourierFeatures,
+    )
+    from .projections import FJLT, SRHT, CountSketch, GaussianSketch, SparseSign
+    from .sigma_delta import SigmaDeltaFeatures
+
+_HOME = {
+    "CountSketch": "projections",
+    "FJLT": "projections",
+    "GaussianSketch": "projections",
+    "SRHT": "projections",
+    "SparseSign": "projections",
+    "Fastfood": "features",
+    "OrthogonalFourierFeatures": "features",
+    "QuasiRandomFeatures": "features",
+    "RandomFourierFeatures": "features",
+    "SigmaDeltaFeatures": "sigma_delta",
+    "sketch": "apply",
+}
+
+__all__ = [
+    "FJLT",
+    "SRHT",
+    "CountSketch",
+    "Fastfood",
+    "GaussianSketch",
+    "OrthogonalFourierFeatures",
+    "QuasiRandomFeatures",
+    "RandomFourierFeatures",
+    "SigmaDeltaFeatures",
+    "SparseSign",
+    "sketch",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] == "sklearn":
+            raise ImportError(
+                f"{name} needs scikit-learn: pip install 'fasttx[sklearn]'"
+            ) from error
+        raise
+    globals()[name] = value  # in place of the submodule of the same name, where there is one
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,195 @@
+"""What sketches and feature maps have in common as transformers of scikit-learn."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, Self
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.random_projection import johnson_lindenstrauss_min_dim
+from sklearn.utils import assert_all_finite
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._operators import BLOCK_BYTES, SketchOperator
+
+DISTORTION = 0.1  # of squared distances, where the number of components is chosen here
+
+
+class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Input, random state and output; subclasses implement `_prepare(X)` and `_apply(X)`."""
+
+    n_components: int | float | str
+    random_state: Any
+    rng: Any
+    n_features_in_: int
+    n_components_: int
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Draw what is random, for data of the dtype and the number of features of `X`.
+
+        Parameters
+        ----------
+        X : array_like or sparse of shape (n_samples, n_features)
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        self._prepare(self._validated(X, reset=True))
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[Any]:
+        """Transform rows.
+
+        Parameters
+        ----------
+        X : array_like or sparse of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components_)
+            float32 for float32, else float64.
+        """
+        check_is_fitted(self)
+        return self._checked(self._validated(X, reset=False, ensure_all_finite=False))
+
+    def fit_transform(self, X: ArrayLike, y: Any = None, **fit_params: Any) -> NDArray[Any]:
+        """Fit to `X` and transform it, with fewer passes over `X` than one after the other."""
+        X = self._validated(X, reset=True, ensure_all_finite=False)
+        self._prepare(X)
+        return self._checked(X)
+
+    def _prepare(self, X: Any) -> None:
+        raise NotImplementedError
+
+    def _apply(self, X: Any) -> NDArray[Any]:
+        raise NotImplementedError
+
+    def _checked(self, X: Any) -> NDArray[Any]:
+        with np.errstate(invalid="ignore"):
+            out = self._apply(X)
+        # What is not finite comes through to the result, which is the smaller one of the two.
+        if not np.isfinite(out).all():
+            assert_all_finite(X, input_name="X")
+        return out
+
+    def _validated(self, X: ArrayLike, **options: Any) -> Any:
+        return validate_data(
+            self, X, accept_sparse="csr", dtype=(np.float64, np.float32), **options
+        )
+
+    def _generator(self) -> np.random.Generator:
+        """The random state, which may be given in scikit-learn's words or in SPEC 7's."""
+        if self.rng is None:
+            state = self.random_state
+            if isinstance(state, np.random.RandomState):
+                state = state.randint(2**31)
+            return np.random.default_rng(state)
+        if self.random_state is not None:
+            raise ValueError("give random_state or rng, not both")
+        return np.random.default_rng(self.rng)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_components_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class LinearSketch(Transformer):
+    """A sketch of features; subclasses implement `_operator(d, k, rng, dtype)`."""
+
+    operator_: Any
+    _inverse_gram: NDArray[Any] | None
+
+    def __init__(
+        self,
+        n_components: int | float | str = "auto",
+        *,
+        random_state: Any = None,
+        rng: Any = None,
+        workers: int | None = None,
+    ):
+        self.n_components = n_components
+        self.random_state = random_state
+        self.rng = rng
+        self.workers = workers
+
+    def inverse_transform(self, X: ArrayLike) -> NDArray[Any]:
+        """The shortest vectors with these sketches: the pseudo-inverse of the sketch.
+
+        The first call takes k products with the sketch and O(k**3), k = `n_components_`.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_components_)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            ``transform(inverse_transform(Y))`` is Y up to rounding, where the sketch has full rank.
+        """
+        check_is_fitted(self)
+        y = np.asarray(X)
+        y = y if y.dtype in (np.float32, np.float64) else y.astype(np.float64)
+        k = self.n_components_
+        if y.ndim != 2 or y.shape[1] != k:
+            raise ValueError(f"X must have shape (n_samples, {k}); got {y.shape}")
+        assert_all_finite(y, input_name="X")
+        S = self._fitted_operator()
+        if self._inverse_gram is None:
+            step = max(1, BLOCK_BYTES // (8 * S.shape[1]))
+            unit = np.eye(k)
+            gram = [S.rows(S.spread(unit[at : at + step])) for at in range(0, k, step)]
+            self._inverse_gram = scipy.linalg.pinvh(np.concatenate(gram))
+        return S.spread(y @ self._inverse_gram.astype(y.dtype, copy=False))
+
+    def _operator(
+        self, d: int, k: int, rng: np.random.Generator, dtype: np.dtype
+    ) -> SketchOperator:
+        raise NotImplementedError
+
+    def _prepare(self, X: Any) -> None:
+        d, k = X.shape[1], self._components(*X.shape)
+        if k > d:
+            raise ValueError(f"n_components={k} must be at most n_features={d}")
+        self._inverse_gram = None
+        self.operator_ = self._operator(d, k, self._generator(), X.dtype)
+        self.n_components_ = k
+
+    def _components(self, n: int, d: int) -> int:
+        """Number of components: as given, or enough for a distortion of all pairs of rows."""
+        wanted = self.n_components
+        if isinstance(wanted, str):
+            if wanted != "auto":
+                raise ValueError(
+                    f'n_components must be "auto", an int or a distortion; got {wanted!r}'
+                )
+            return min(d, max(1, johnson_lindenstrauss_min_dim(n, eps=DISTORTION)))
+        if isinstance(wanted, float | np.floating):
+            if not 0 < wanted < 1:
+                raise ValueError(f"a distortion must lie between 0 and 1; got {wanted}")
+            return max(1, int(johnson_lindenstrauss_min_dim(n, eps=wanted)))
+        count = operator.index(wanted)
+        if count < 1:
+            raise ValueError(f"n_components must be positive; got {count}")
+        return count
+
+    def _fitted_operator(self) -> SketchOperator:
+        if self.operator_ is None:
+            raise ValueError(
+                f"n_components={self.n_components_} is more than n_features={self.n_features_in_}: "
+                "this sketch is one of rows alone, and has no transform"
+            )
+        return self.operator_
+
+    def _apply(self, X: Any) -> NDArray[Any]:
+        return self._fitted_operator().rows(X)

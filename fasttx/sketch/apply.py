@@ -1,0 +1,92 @@
+"""One call for the sketch of a matrix."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from .. import _threads
+from .._array import check_axis
+from ._make import METHODS, automatic, make
+from ._operators import as_floats
+
+
+def sketch(
+    A: Any,
+    k: int,
+    axis: int = 0,
+    *,
+    method: str = "auto",
+    rng: Any = None,
+    workers: int | None = None,
+) -> Any:
+    """Random sketch of a matrix: one of its dimensions reduced to `k`.
+
+    With ``axis=0`` the rows are combined, S @ A; with ``axis=1`` the columns, A @ S.T. S is random
+    with E[S.T @ S] = I, so that lengths and inner products along the axis are kept on average.
+
+    Parameters
+    ----------
+    A : array_like or SciPy sparse array, shape (n, d)
+        float32 and float64, real or complex, keep their dtype; float16 gives float32, and integers
+        give float64. C- and Fortran-contiguous arrays are not copied.
+    k : int
+        Length of the axis afterwards, at most what it is.
+    axis : {0, 1}, optional
+        The axis to reduce.
+    method : {"auto", "srht", "fjlt", "countsketch", "sparse-sign", "gaussian"}, optional
+        What S is; see `SRHT`, `FJLT`, `CountSketch`, `SparseSign` and `GaussianSketch`. "auto"
+        takes "countsketch" for sparse matrices, and for dense ones "gaussian" up to the k where its
+        product by the BLAS takes as long as the transform of "srht", else this.
+    rng : int, numpy.random.Generator or None, optional
+        Random state.
+    workers : int, optional
+        Number of threads, as for `fasttx.fwht`; the result's bits do not depend on it. The products
+        of "gaussian" are the BLAS's, which has threads of its own.
+
+    Returns
+    -------
+    ndarray of shape (k, d) or (n, k)
+
+    Raises
+    ------
+    ValueError
+        If `k` is not between 1 and the length of the axis, or if there are NaN or infinities.
+
+    Notes
+    -----
+    For a dense (n, d) array the cost of reducing d is n·d·log2(d) for "srht", n·d for
+    "countsketch", 8·n·d for "sparse-sign" and 2·n·d·k for "gaussian".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fasttx.sketch import sketch
+    >>> A = np.random.default_rng(0).standard_normal((1000, 20))
+    >>> B = sketch(A, 200, rng=1)
+    >>> B.shape, np.linalg.cond(A).round(2), np.linalg.cond(B).round(2)
+    ((200, 20), np.float64(1.3), np.float64(1.91))
+    """
+    sparse = hasattr(A, "tocsr")
+    if not sparse:
+        A = as_floats(A)
+    axis = check_axis(axis, 2)
+    d, k = A.shape[axis], operator.index(k)
+    if not 1 <= k <= d:
+        raise ValueError(f"k must be between 1 and {d}, the length of axis {axis}; got {k}")
+    if method == "auto":
+        method = "countsketch" if sparse else automatic(d, k)
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {('auto', *METHODS)}; got {method!r}")
+    if workers is not None:
+        _threads.check_workers(workers)
+    dtype = A.dtype if A.dtype.char in "fd" else np.dtype(np.float64)
+    S = make(method, d, k, np.random.default_rng(rng), dtype, workers)
+    with np.errstate(invalid="ignore"):
+        B = S.rows(A) if axis else S.columns(A)
+    # Whatever is not finite comes through to some entry of the much smaller result.
+    if not np.isfinite(B).all() and not np.isfinite(A.data if sparse else A).all():
+        raise ValueError("A contains NaN or infinity")
+    return B
