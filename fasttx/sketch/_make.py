@@ -23,13 +23,12 @@ METHODS = ("srht", "fjlt", "countsketch", "sparse-sign", "gaussian")
 NONZEROS = 8  # of a column of "sparse-sign", as Tropp, Yurtsever, Udell and Cevher (2019) advise
 EXCESS = 0.1  # of the variance of "fjlt" over that of a Gaussian matrix
 
-# A product with a Gaussian matrix of so many rows for each level of the transform takes as long.
-ROWS_A_LEVEL = 2.5
+GAUSSIAN_ROWS = 8  # up to which a product with a Gaussian matrix takes less time than a transform
 
 
-def automatic(d: int, k: int) -> str:
-    """Of "gaussian" and "srht" the one that takes less time for dense arrays."""
-    return "gaussian" if k <= ROWS_A_LEVEL * math.log2(max(d, 2)) else "srht"
+def automatic(k: int) -> str:
+    """The method for dense arrays that takes the least time and embeds subspaces."""
+    return "gaussian" if k <= GAUSSIAN_ROWS else "srht"
 
 
 def make(

@@ -13,7 +13,7 @@ from .. import _threads
 from .._cpu import random as streams
 from .._cpu import sketch as loops
 from ..transforms.fwht import fwht, ifwht
-from ..transforms.hadamard import hadamard, next_hadamard_len
+from ..transforms.hadamard import base_matrix, next_hadamard_len, split_length
 
 Array = NDArray[Any]
 
@@ -211,8 +211,11 @@ class SubsampledHadamard(SketchOperator):
         """Signs of the last round, and where the outputs lie in blocks and with what factors."""
         count = self.n if self.rounds == 2 else self.shape[1]
         signs = self._signs(self.rounds - 1, count, dtype)
-        h = hadamard(self.n // block, np.int8)[self.chosen // block, : -(-count // block)]
-        factors = np.ascontiguousarray(h.T.astype(dtype) * dtype.type(self.shape[0] ** -0.5))
+        m, levels = split_length(self.n // block)
+        row, column = self.chosen // block, np.arange(-(-count // block))[:, None]
+        ones = np.bitwise_count(row & column & (1 << levels) - 1)
+        entries = base_matrix(m)[row >> levels, column >> levels] * np.where(ones & 1, -1.0, 1.0)
+        factors = (entries * self.shape[0] ** -0.5).astype(dtype)
         return signs, factors, (self.chosen % block).astype(np.uint32)
 
 
