@@ -4,8 +4,8 @@ Predicted, for 20000 x 4096 float32 (328 MB) on one thread: a product with a mat
 is 42 Gflop, about 0.3 s at the BLAS's 150 Gflop/s; a transform of 4096 numbers takes a microsecond
 in the first cache, so that the sketch is a pass over memory at some 10 GB/s, 35 ms, whatever k is.
 CountSketch does one addition a number, and is that pass too; SciPy makes a sparse matrix and takes
-its product with a dense one row by row. 4096 features are 328 MB more to write, three transforms and
-a cosine of half a nanosecond each: 0.2 s beside 671 Gflop.
+its product with a dense one row by row. 4096 features are 328 MB more to write, three transforms
+and a cosine of half a nanosecond each: 0.2 s beside 671 Gflop.
 
 ``FASTTX_BENCH_THREADS=2`` is for two threads, of the BLAS too.
 """

@@ -130,12 +130,16 @@ def compiled(function):
     return numba.njit(function, nogil=True, error_model="numpy")
 
 
-def compiled_as(name):
-    """Decorator as `compiled`, for functions that a factory makes; `name` is unique."""
+def compiled_as(name, *, any_order=False):
+    """Decorator as `compiled`, for functions that a factory makes; `name` is unique.
+
+    With `any_order` terms of sums may be added in any order, so that vectors can do it.
+    """
 
     def decorate(function):
         function.__name__ = function.__qualname__ = name
-        return numba.njit(function, nogil=True, error_model="numpy")
+        fastmath = {"reassoc", "contract"} if any_order else False
+        return numba.njit(function, nogil=True, error_model="numpy", fastmath=fastmath)
 
     return decorate
 
@@ -145,11 +149,11 @@ def inlined(function):
     return numba.njit(function, inline="always")
 
 
-def entry(name):
+def entry(name, *, any_order=False):
     """Decorator of a loop that Python calls; `name` is unique and names its files in the cache."""
 
     def decorate(function):
-        dispatcher = compiled_as(name)(function)
+        dispatcher = compiled_as(name, any_order=any_order)(function)
         if cache_folder() is not None:
             dispatcher._cache = _FunctionCache(function)
         return dispatcher

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
         QuasiRandomFeatures,
         RandomFourierFeatures,
     )
+    from .lstsq import leverage_scores, sketched_lstsq
     from .projections import FJLT, SRHT, CountSketch, GaussianSketch, SparseSign
     from .sigma_delta import SigmaDeltaFeatures
+    from .svd import sketched_svd, update_svd
 
 _HOME = {
     "CountSketch": "projections",
@@ -29,6 +31,10 @@ _HOME = {
     "RandomFourierFeatures": "features",
     "SigmaDeltaFeatures": "sigma_delta",
     "sketch": "apply",
+    "leverage_scores": "lstsq",
+    "sketched_lstsq": "lstsq",
+    "sketched_svd": "svd",
+    "update_svd": "svd",
 }
 
 __all__ = [
@@ -42,7 +48,11 @@ __all__ = [
     "RandomFourierFeatures",
     "SigmaDeltaFeatures",
     "SparseSign",
+    "leverage_scores",
     "sketch",
+    "sketched_lstsq",
+    "sketched_svd",
+    "update_svd",
 ]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from .._cpu import random as streams
 from ..transforms.hadamard import next_hadamard_len
 from ._operators import (
-    DenseMap,
+    GaussianMap,
     HashedSums,
     SketchOperator,
     SparseAfterHadamard,
@@ -45,7 +45,7 @@ def make(
     if method == "fjlt":
         return sparse_after_hadamard(d, k, rng, fjlt_density(d), dtype, workers)
     if method == "gaussian":
-        return DenseMap(gaussian_columns(seed_from(rng), 0, d, k, dtype))
+        return GaussianMap(seed_from(rng), 0, d, k, dtype)
     s = 1 if method == "countsketch" else min(NONZEROS, k)
     return HashedSums(*hashes(seed_from(rng), 0, d, k, s), k, dtype, workers)
 
@@ -61,25 +61,6 @@ def hashes(
     places, signs = np.empty((s, count), np.uint32), np.empty((s, count), np.int8)
     streams.buckets()(seed, start, np.arange(s + 1) * k // s, places, signs)
     return places, signs
-
-
-def gaussian_columns(seed: np.uint64, start: int, count: int, k: int, dtype: DTypeLike) -> NDArray:
-    """Columns of a matrix of k rows of normal numbers of variance 1/k, by blocks of columns.
-
-    Each block has a stream of its own, so that any range of columns can be made at any time.
-    """
-    out = np.empty((count, k), dtype)
-    for block in range(start // COLUMNS, -(-(start + count) // COLUMNS)):
-        first = block * COLUMNS
-        rng = np.random.Generator(np.random.SFC64([int(seed), block]))
-        numbers = rng.standard_normal((COLUMNS, k), dtype=out.dtype)
-        begin, end = max(start, first), min(start + count, first + COLUMNS)
-        out[begin - start : end - start] = numbers[begin - first : end - first]
-    out *= out.dtype.type(k**-0.5)
-    return out.T
-
-
-COLUMNS = 256
 
 
 def fjlt_density(d: int, excess: float = EXCESS) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -212,10 +213,12 @@ class SubsampledHadamard(SketchOperator):
         count = self.n if self.rounds == 2 else self.shape[1]
         signs = self._signs(self.rounds - 1, count, dtype)
         m, levels = split_length(self.n // block)
-        row, column = self.chosen // block, np.arange(-(-count // block))[:, None]
-        ones = np.bitwise_count(row & column & (1 << levels) - 1)
-        entries = base_matrix(m)[row >> levels, column >> levels] * np.where(ones & 1, -1.0, 1.0)
-        factors = (entries * self.shape[0] ** -0.5).astype(dtype)
+        row, used = self.chosen // block, -(-count // block)
+        factors = np.empty((used, len(row)), dtype)
+        for j in range(used):
+            ones = np.bitwise_count(row & j & (1 << levels) - 1)
+            factors[j] = base_matrix(m)[row >> levels, j >> levels] * np.where(ones & 1, -1.0, 1.0)
+        factors *= dtype.type(self.shape[0] ** -0.5)
         return signs, factors, (self.chosen % block).astype(np.uint32)
 
 
@@ -301,6 +304,79 @@ class DenseMap(SketchOperator):
 
     def _sparse_rows(self, x: Any) -> Array:
         return np.asarray(x @ self.matrix.T.astype(x.dtype, copy=False))
+
+
+class GaussianMap(SketchOperator):
+    """Independent normal numbers of variance 1/k, kept if they are few, else made block by block.
+
+    Column i is a function of the seed and i: blocks of columns have streams of their own.
+    """
+
+    STREAM = 256  # columns that have a stream of random numbers
+    KEPT_BYTES = 1 << 26
+
+    def __init__(
+        self, seed: np.uint64, start: int, count: int, k: int, dtype: DTypeLike = np.float64
+    ):
+        super().__init__(dtype, (k, count))
+        self.seed, self.start = int(seed), start
+        self._step = (
+            max(1, self.KEPT_BYTES // (k * self.dtype.itemsize * self.STREAM)) * self.STREAM
+        )
+        self._kept: Array | None = None
+
+    @property
+    def matrix(self) -> Array:
+        """The matrix, of shape (k, count)."""
+        if self._kept is not None:
+            return self._kept
+        matrix = self._made(0, self.shape[1])
+        if self.shape[1] <= self._step:
+            self._kept = matrix
+        return matrix
+
+    def _made(self, first: int, last: int) -> Array:
+        k, size = self.shape[0], self.STREAM
+        out = np.empty((last - first, k), self.dtype)
+        begin, end = self.start + first, self.start + last
+        for block in range(begin // size, -(-end // size)):
+            rng = np.random.Generator(np.random.SFC64([self.seed, block]))
+            numbers = rng.standard_normal((size, k), dtype=self.dtype)
+            low, high = max(begin, block * size), min(end, (block + 1) * size)
+            out[low - begin : high - begin] = numbers[low - block * size : high - block * size]
+        out *= self.dtype.type(k**-0.5)
+        return out.T
+
+    def _blocks(self, dtype: np.dtype) -> Iterator[tuple[slice, Array]]:
+        """Ranges of columns, and these."""
+        count = self.shape[1]
+        if count <= self._step:
+            yield slice(0, count), self.matrix.astype(dtype, copy=False)
+            return
+        for start in range(0, count, self._step):
+            stop = min(count, start + self._step)
+            yield slice(start, stop), self._made(start, stop).astype(dtype, copy=False)
+
+    def _rows(self, x: Array) -> Array:
+        out = np.zeros((len(x), self.shape[0]), x.dtype)
+        for where, matrix in self._blocks(x.dtype):
+            out += x[:, where] @ matrix.T
+        return out
+
+    def _columns(self, x: Array) -> Array:
+        out = np.zeros((self.shape[0], x.shape[1]), x.dtype)
+        for where, matrix in self._blocks(x.dtype):
+            out += matrix @ x[where]
+        return out
+
+    def _spread(self, y: Array) -> Array:
+        return np.concatenate([y @ matrix for _, matrix in self._blocks(y.dtype)], axis=1)
+
+    def _sparse_rows(self, x: Any) -> Array:
+        out = np.zeros((x.shape[0], self.shape[0]), np.result_type(x.dtype, np.float32))
+        for where, matrix in self._blocks(out.dtype):
+            out += x[:, where] @ matrix.T
+        return out
 
 
 class SparseAfterHadamard(SketchOperator):

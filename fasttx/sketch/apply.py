@@ -38,7 +38,7 @@ def sketch(
         The axis to reduce.
     method : {"auto", "srht", "fjlt", "countsketch", "sparse-sign", "gaussian"}, optional
         What S is; see `SRHT`, `FJLT`, `CountSketch`, `SparseSign` and `GaussianSketch`. "auto"
-        takes "countsketch" for sparse matrices, and for dense ones "gaussian" up to k = 8, where its
+        takes "countsketch" for sparse matrices, and for dense ones "gaussian" up to k = 8, where a
         product by the BLAS takes as long as the transform of "srht", else the latter.
     rng : int, numpy.random.Generator or None, optional
         Random state.

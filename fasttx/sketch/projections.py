@@ -14,12 +14,11 @@ from ._make import (
     EXCESS,
     NONZEROS,
     fjlt_density,
-    gaussian_columns,
     hashes,
     seed_from,
     sparse_after_hadamard,
 )
-from ._operators import DenseMap, HashedSums, SketchOperator, SubsampledHadamard
+from ._operators import GaussianMap, HashedSums, SketchOperator, SubsampledHadamard
 
 
 class SRHT(LinearSketch):
@@ -421,4 +420,4 @@ class GaussianSketch(RowSketch):
     def _columns(
         self, seed: np.uint64, start: int, count: int, k: int, dtype: np.dtype
     ) -> SketchOperator:
-        return DenseMap(gaussian_columns(seed, start, count, k, dtype))
+        return GaussianMap(seed, start, count, k, dtype)
