@@ -8,7 +8,17 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("numpy", "scipy", "numba", "sparse-transform", "qmcpy", "qmctoolscl", "fastgps")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "numba",
+    "sparse-transform",
+    "qmcpy",
+    "qmctoolscl",
+    "fastgps",
+    "scikit-learn",
+    "goodpoints",
+)
 
 
 def case(name: str, group: str) -> str:

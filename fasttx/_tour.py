@@ -39,6 +39,7 @@ def main(argv: Sequence[str]) -> int:
         ("Toeplitz", "long convolutions and Toeplitz systems", structured),
         ("sparse", "spectra of functions on many bits, from few values", sparse),
         ("kernels", "a Gaussian process on a million points, and an integral", kernels),
+        ("sketch", "tall least squares by a sketch", sketches),
         ("image", "a photograph in the Walsh domain", photograph),
     ]
     lines: Lines = []
@@ -245,6 +246,23 @@ def kernels() -> tuple[Lines, None]:
         ("Gram matrix", size, f"solved in {_info.seconds(seconds)}, log det {logdet:.6g}"),
         ("integral", "Keister's, to 1e-6", f"{result.integral:.7f} from {result.n} values"),
     ], None
+
+
+def sketches() -> tuple[Lines, None]:
+    """Least squares with 20 million entries, beside LAPACK."""
+    from .sketch import sketched_lstsq
+
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((200_000, 100))
+    b = A.sum(axis=1) + rng.standard_normal(len(A))
+    start = time.perf_counter()
+    exact = np.linalg.lstsq(A, b)[0]
+    slow = time.perf_counter() - start
+    seconds, result = best_of(lambda: sketched_lstsq(A, b, rng=0), 1)
+    check("the solution of least squares", bool(np.allclose(result.x, exact, rtol=1e-10)), True)
+    size = "200000 x 100"
+    times = f"{_info.seconds(seconds)}, LAPACK {_info.seconds(slow)}"
+    return [("least squares", size, f"{times}, in {result.iterations} iterations")], None
 
 
 def best_of(function: Callable[[], Any], times: int = 5) -> tuple[float, Any]:

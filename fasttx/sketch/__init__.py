@@ -7,7 +7,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import vsa
     from .apply import sketch
+    from .designs import optimal_weighted_lstsq
     from .features import (
         Fastfood,
         OrthogonalFourierFeatures,
@@ -15,9 +17,11 @@ if TYPE_CHECKING:
         RandomFourierFeatures,
     )
     from .lstsq import leverage_scores, sketched_lstsq
+    from .products import kernel_matvec
     from .projections import FJLT, SRHT, CountSketch, GaussianSketch, SparseSign
     from .sigma_delta import SigmaDeltaFeatures
     from .svd import sketched_svd, update_svd
+    from .thinning import Coreset, compress, kernel_thinning, mmd
 
 _HOME = {
     "CountSketch": "projections",
@@ -31,15 +35,22 @@ _HOME = {
     "RandomFourierFeatures": "features",
     "SigmaDeltaFeatures": "sigma_delta",
     "sketch": "apply",
+    "kernel_matvec": "products",
     "leverage_scores": "lstsq",
     "sketched_lstsq": "lstsq",
     "sketched_svd": "svd",
     "update_svd": "svd",
+    "Coreset": "thinning",
+    "compress": "thinning",
+    "kernel_thinning": "thinning",
+    "mmd": "thinning",
+    "optimal_weighted_lstsq": "designs",
 }
 
 __all__ = [
     "FJLT",
     "SRHT",
+    "Coreset",
     "CountSketch",
     "Fastfood",
     "GaussianSketch",
@@ -48,15 +59,23 @@ __all__ = [
     "RandomFourierFeatures",
     "SigmaDeltaFeatures",
     "SparseSign",
+    "compress",
+    "kernel_matvec",
+    "kernel_thinning",
     "leverage_scores",
+    "mmd",
+    "optimal_weighted_lstsq",
     "sketch",
     "sketched_lstsq",
     "sketched_svd",
     "update_svd",
+    "vsa",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "vsa":
+        return importlib.import_module(f"{__name__}.vsa")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

@@ -13,11 +13,12 @@ from scipy.special import chdtri, ndtri
 from .._cpu import features as loops
 from ..qmc import DigitalNet, Halton, Lattice
 from ..transforms.fwht import fwht
-from ._operators import SketchOperator
+from ._operators import DenseMap, SketchOperator
 
 Array = NDArray[Any]
 
 KERNELS = ("gaussian", "laplacian", "matern")
+ROTATIONS = 64  # dimensions up to which a matrix product costs no more than the cosines
 SEQUENCES = {"net": DigitalNet, "lattice": Lattice, "halton": Halton}
 
 
@@ -120,7 +121,9 @@ def orthogonal(
     *,
     norms: bool,
 ) -> SketchOperator:
-    """sqrt(2 gamma) R H D1 H D2 H D3 / n, R the norms of frequencies."""
+    """Orthogonal frequencies: rotations, or sqrt(2 gamma) R H D1 H D2 H D3 / n, R their norms."""
+    if d <= ROTATIONS:
+        return rotations(kernel, gamma, nu, m, d, rng, dtype, norms=norms)
     n, chains = blocks(m, d)
     scales = np.empty((chains, 4, n))
     scales[:, :3] = random_signs(rng, (chains, 3, n))
@@ -128,6 +131,25 @@ def orthogonal(
     radius *= spread_factors(kernel, nu, rng, (chains, n))
     scales[:, 3] = math.sqrt(2 * gamma) * n**-1.5 * radius
     return ChainOperator(scales, np.empty((chains, 0)), (m, d), dtype)
+
+
+def rotations(
+    kernel: str,
+    gamma: float,
+    nu: float,
+    m: int,
+    d: int,
+    rng: np.random.Generator,
+    dtype: DTypeLike,
+    *,
+    norms: bool,
+) -> SketchOperator:
+    """Frequencies along the rows of uniformly distributed rotations."""
+    Q, R = np.linalg.qr(rng.standard_normal((-(-m // d), d, d)))
+    Q *= np.sign(np.diagonal(R, axis1=1, axis2=2))[:, None]
+    radius = np.sqrt(rng.chisquare(d, (m, 1)) if norms else np.full((m, 1), 1.0 * d))
+    radius *= math.sqrt(2 * gamma) * spread_factors(kernel, nu, rng, (m, 1))
+    return DenseMap((radius * np.swapaxes(Q, 1, 2).reshape(-1, d)[:m]).astype(dtype))
 
 
 def fastfood(

@@ -190,7 +190,8 @@ class OrthogonalFourierFeatures(RandomFourierFeatures):
 
     Frequencies are the rows of sqrt(2 gamma) R H D1 H D2 H D3 / n, n >= d a power of two: D are
     random signs, and R the norms that normal vectors would have. As many blocks of n frequencies
-    are taken as needed.
+    are taken as needed. Up to 64 dimensions, blocks are rows of random rotations, whose directions
+    are uniform, as those of the product of Hadamard matrices are only for large n.
 
     Parameters
     ----------
@@ -199,8 +200,8 @@ class OrthogonalFourierFeatures(RandomFourierFeatures):
         rotations: its frequencies are independent. The one of the 2-norm is "matern" of nu = 1/2.
     norms : bool, optional
         Whether norms are drawn, from the chi distribution, so that the density of a frequency is
-        the Gaussian's to a good approximation. False gives all the norm sqrt(n): less variance
-        still, and a bias of the order of 1/n.
+        the kernel's: exactly for rotations, else up to terms of the order of 1/n. False gives all
+        the norm sqrt(n): less variance still, and a bias of the order of 1/n.
     random_state, rng, workers
         As for `RandomFourierFeatures`.
 
