@@ -132,6 +132,67 @@ def kernels(report):
     return lines
 
 
+# Rows of the table of sketches: what, and our case and a peer's, by the beginnings of their groups
+# and names, with the threads.
+SIZE = "20000 x 4096 float32"
+SKETCHES = [
+    (f"{SIZE} to 256 columns, SRHT", f"{SIZE} to 256, rows", "rows 256-srht", "rows_blas 256"),
+    ("the same to 1024", f"{SIZE} to 1024, rows", "rows 1024-srht", "rows_blas 1024"),
+    ("to 256 columns, CountSketch", f"{SIZE} to 256, rows", "rows 256-countsketch", "rows_scipy"),
+    (
+        "4096 orthogonal features",
+        f"{SIZE} to 4096 features",
+        "features OrthogonalFourierFeatures",
+        "features_sklearn",
+    ),
+    ("least squares, 10^6 x 200", "least squares", "lstsq 1e-12", "lstsq_numpy"),
+    ("50 singular values of 20000 x 4000", "50 singular", "svd {}", "svd_sklearn"),
+    (
+        "Compress++, 16384 points, d = 2",
+        "Compress++ of n=16384 points, d=2",
+        "fasttx",
+        "goodpoints",
+    ),
+    (
+        "Compress++, 65536 points, d = 10",
+        "Compress++ of n=65536 points, d=10",
+        "fasttx",
+        "goodpoints",
+    ),
+]
+PEERS = {"blas": "BLAS", "scipy": "SciPy", "sklearn": "scikit-learn", "numpy": "NumPy"}
+
+
+def sketches(report):
+    """Lines of the table of sketches."""
+    cases = report["benchmarks"]
+
+    def found(group, name, threads):
+        return next(
+            c["median seconds"]
+            for c in cases
+            if c["group"].startswith(group) and c["name"] == name and c.get("threads", 1) == threads
+        )
+
+    names = ("numpy", "scipy", "scikit-learn", "goodpoints")
+    versions = ", ".join(f"{name} {report['versions'][name]}" for name in names)
+    lines = [
+        f"Measured on {report['date'][:10]} ({report['processor']}; {versions}), the peers with as "
+        "many threads; goodpoints has one.",
+        "",
+        "| what | threads | time | beside | time | result |",
+        "| --- | ---: | ---: | --- | ---: | ---: |",
+    ]
+    for what, group, ours, theirs in SKETCHES:
+        peer = PEERS.get(theirs.partition("_")[2].partition(" ")[0], theirs)
+        for threads in (1,) if peer == "goodpoints" else (1, 2):
+            took, their = found(group, ours, threads), found(group, theirs, threads)
+            cells = [what, str(threads), seconds(took), peer, seconds(their)]
+            cells.append(f"{their / took:.1f} × faster")
+            lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
 def write(name, lines):
     """Replace what stands between a table's two marks."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
@@ -141,6 +202,7 @@ def write(name, lines):
 
 
 if __name__ == "__main__":
-    for name, table in (("bench", transforms), ("sparse", sparse), ("qmc", kernels)):
+    tables = {"bench": transforms, "sparse": sparse, "qmc": kernels, "sketch": sketches}
+    for name, table in tables.items():
         report = json.loads((HERE / "results" / f"{name}.json").read_text())
         write(name, table(report))

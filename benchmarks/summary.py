@@ -1,6 +1,6 @@
-"""Keep what matters of a pytest-benchmark report: medians, notes, machine and versions.
+"""Keep what matters of pytest-benchmark reports: medians, notes, machine and versions.
 
-Run as ``python benchmarks/summary.py REPORT.json benchmarks/results/NAME.json``.
+Run as ``python benchmarks/summary.py REPORT.json [REPORT.json ...] benchmarks/results/NAME.json``.
 """
 
 import json
@@ -28,9 +28,12 @@ def case(name: str, group: str) -> str:
     return function if parameters in ("", group) else f"{function} {parameters}"
 
 
-def main(source: str, target: str) -> None:
+def main(*paths: str) -> None:
     """Write the summary, and print its lines."""
-    report = json.loads(Path(source).read_text())
+    *sources, target = paths
+    reports = [json.loads(Path(source).read_text()) for source in sources]
+    report = reports[-1]
+    benchmarks = [bench for each in reports for bench in each["benchmarks"]]
     machine = report["machine_info"]
     summary = {
         "date": report["datetime"],
@@ -46,7 +49,7 @@ def main(source: str, target: str) -> None:
                 "rounds": bench["stats"]["rounds"],
                 **bench["extra_info"],
             }
-            for bench in sorted(report["benchmarks"], key=lambda b: (b["group"], b["name"]))
+            for bench in sorted(benchmarks, key=lambda b: (b["group"], b["name"]))
         ],
     }
     Path(target).write_text(json.dumps(summary, indent=1) + "\n")

@@ -11,6 +11,7 @@ and a cosine of half a nanosecond each: 0.2 s beside 671 Gflop.
 """
 
 import os
+import time
 
 import numpy as np
 import pytest
@@ -66,6 +67,12 @@ def test_rows_blas(benchmark, x, k):
     benchmark.pedantic(np.matmul, (x, matrix), rounds=5, warmup_rounds=1)
 
 
+def test_rows_scipy(benchmark, x):
+    benchmark.group, benchmark.extra_info["threads"] = ROWS.format(256), THREADS
+    transform = scipy.linalg.clarkson_woodruff_transform
+    benchmark.pedantic(transform, (x.T, 256), {"rng": 0}, rounds=1)
+
+
 @pytest.mark.parametrize("method", ["srht", "countsketch", "sparse-sign", "fjlt"])
 def test_columns(benchmark, x, method):
     benchmark.group, benchmark.extra_info["threads"] = COLUMNS.format(256), THREADS
@@ -98,13 +105,22 @@ def test_features_sklearn(benchmark, x):
 
 
 @pytest.mark.parametrize("axis", [1, 0])
-@pytest.mark.parametrize("method", ["gaussian", "srht"])
-@pytest.mark.parametrize("k", [2, 4, 8, 16, 32])
-def test_crossing(benchmark, x, k, method, axis):
+def test_crossover(benchmark, x, axis, capsys):
     """The k from which on the transform is faster, which ``method="auto"`` knows."""
-    benchmark.group = f"{CROSSING}, axis {axis}"
-    benchmark.extra_info["threads"] = THREADS
+    benchmark.group, benchmark.extra_info["threads"] = f"{CROSSING}, axis {axis}", THREADS
     part = x[:5000] if axis else np.ascontiguousarray(x[:5000].T)
-    benchmark.pedantic(
-        sketch, (part, k, axis), {"method": method, "rng": 0}, rounds=9, warmup_rounds=1
-    )
+
+    def seconds(method, k):
+        start = time.perf_counter()
+        sketch(part, k, axis, method=method, rng=0)
+        return time.perf_counter() - start
+
+    ratios = {}
+    for k in (2, 4, 6, 8, 12, 16, 24, 32, 64):
+        pairs = [(seconds("gaussian", k), seconds("srht", k)) for _ in range(9)]
+        ratios[k] = float(np.median([a / b for a, b in pairs]).round(2))
+    crossover = next(k for k in ratios if all(r > 1 for j, r in ratios.items() if j >= k))
+    benchmark.extra_info.update({"crossover k": crossover, "gaussian over srht": ratios})
+    with capsys.disabled():
+        print(f"\naxis {axis}, {THREADS} threads: SRHT is faster from k = {crossover} on; {ratios}")
+    benchmark.pedantic(sketch, (part, crossover, axis), {"method": "srht", "rng": 0}, rounds=9)

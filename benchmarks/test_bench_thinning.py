@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fasttx
-from fasttx.sketch.thinning import compress, kernel_thinning, mmd
+from fasttx.sketch import compress, kernel_thinning, mmd
 
 CASES = [
     pytest.param(n, d, marks=pytest.mark.benchmark(group=f"Compress++ of n={n} points, d={d}, g=4"))

@@ -10,8 +10,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fasttx import hadamard
 from fasttx.sketch import FJLT, SRHT, CountSketch, GaussianSketch, SparseSign, sketch
+from fasttx.sketch._hadamard import SubsampledHadamard, split
 from fasttx.sketch._make import METHODS, make
-from fasttx.sketch._operators import HashedSums, SubsampledHadamard, split
+from fasttx.sketch._operators import HashedSums
 from fasttx.testing import dottest
 
 CLASSES = {

@@ -13,6 +13,7 @@ from sklearn.random_projection import johnson_lindenstrauss_min_dim
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._make import seed_from
 from ._operators import BLOCK_BYTES, SketchOperator
 
 DISTORTION = 0.1  # of squared distances, where the number of components is chosen here
@@ -72,8 +73,8 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _checked(self, X: Any) -> NDArray[Any]:
         with np.errstate(invalid="ignore"):
             out = self._apply(X)
-        # What is not finite comes through to the result, which is the smaller one of the two.
-        if not np.isfinite(out).all():
+        # What is not finite comes through to the result, or to all of its columns.
+        if not np.isfinite(out[:, :1] if self.operator_.dense else out).all():
             assert_all_finite(X, input_name="X")
         return out
 
@@ -193,3 +194,69 @@ class LinearSketch(Transformer):
 
     def _apply(self, X: Any) -> NDArray[Any]:
         return self._fitted_operator().rows(X)
+
+
+class RowSketch(LinearSketch):
+    """Sketches of which every column is made on its own: those of matrices that grow by rows."""
+
+    sketch_: NDArray[Any]
+
+    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Add rows to the sketch of a matrix that comes in pieces: ``sketch_ += S[:, rows] @ X``.
+
+        Parameters
+        ----------
+        X : array_like or sparse of shape (n_rows, n_features)
+            The next rows.
+        y : ignored
+
+        Returns
+        -------
+        self
+            With `sketch_` of shape (n_components, n_features), that of all rows so far, whatever
+            the pieces, and their number `n_samples_seen_`. The first call fits the transformer
+            too, but that here there may be more components than features.
+        """
+        first = not hasattr(self, "sketch_")
+        rows = self._validated(X, reset=first)
+        if first:
+            k, d = self._components(*rows.shape), rows.shape[1]
+            if k <= d:
+                self._prepare(rows)
+            else:
+                self.operator_, self.n_components_ = None, k
+            self._row_seed = seed_from(self._generator())
+            self.sketch_ = np.zeros((k, d), rows.dtype)
+            self.n_samples_seen_ = 0
+        k, seen = len(self.sketch_), self.n_samples_seen_
+        columns = self._columns(self._row_seed, seen, rows.shape[0], k, self.sketch_.dtype)
+        columns.add_columns(rows, self.sketch_)
+        self.n_samples_seen_ += rows.shape[0]
+        return self
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Draw what is random, for data of the dtype and the number of features of `X`.
+
+        Parameters
+        ----------
+        X : array_like or sparse of shape (n_samples, n_features)
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        for name in ("sketch_", "n_samples_seen_"):
+            self.__dict__.pop(name, None)
+        return super().fit(X)
+
+    def _columns(
+        self, seed: np.uint64, start: int, count: int, k: int, dtype: np.dtype
+    ) -> SketchOperator:
+        """Columns ``start`` to ``start + count - 1`` of the sketch to k components."""
+        raise NotImplementedError
+
+    def _operator(
+        self, d: int, k: int, rng: np.random.Generator, dtype: np.dtype
+    ) -> SketchOperator:
+        return self._columns(seed_from(rng), 0, d, k, dtype)

@@ -35,6 +35,8 @@ class ChainOperator(SketchOperator):
         Number of frequencies, of which the last chain may have more, and of coordinates.
     """
 
+    dense = True
+
     def __init__(self, scales: Array, order: Array, shape: tuple[int, int], dtype: DTypeLike):
         super().__init__(dtype, shape)
         self.scales, self.order = scales, order.astype(np.uint32)

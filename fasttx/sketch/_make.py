@@ -10,13 +10,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from .._cpu import random as streams
 from ..transforms.hadamard import next_hadamard_len
-from ._operators import (
-    GaussianMap,
-    HashedSums,
-    SketchOperator,
-    SparseAfterHadamard,
-    SubsampledHadamard,
-)
+from ._hadamard import SparseAfterHadamard, SubsampledHadamard
+from ._operators import GaussianMap, HashedSums, SketchOperator
 
 METHODS = ("srht", "fjlt", "countsketch", "sparse-sign", "gaussian")
 

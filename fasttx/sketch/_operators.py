@@ -11,20 +11,12 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from .. import _threads
-from .._cpu import random as streams
 from .._cpu import sketch as loops
-from ..transforms.fwht import fwht, ifwht
-from ..transforms.hadamard import base_matrix, next_hadamard_len, split_length
 
 Array = NDArray[Any]
 
 BLOCK_BYTES = 1 << 20  # rows that pass through scratch go by so many bytes
 COLUMN_BYTES = 512  # of a row at least that a thread reads at once
-
-# Cost of an addition to an output over that of a level of a point, in the first cache and in the
-# second: for rows the entries have to be gathered, for columns they are contiguous.
-GATHER, ADD = 25.0, 3.0
-SECOND_CACHE = 2.0  # a level in the second cache over one in the first
 
 
 class SketchOperator(LinearOperator):
@@ -34,6 +26,8 @@ class SketchOperator(LinearOperator):
     Subclasses implement three products with C-contiguous arrays: `_rows`, x @ S.T for x of shape
     (n, d); `_columns`, S @ x for (d, n); and `_spread`, y @ S for (n, k).
     """
+
+    dense = False  # whether no entry is zero: then one output tells whether all inputs are finite
 
     def __init__(self, dtype: DTypeLike, shape: tuple[int, int], workers: int | None = None):
         super().__init__(np.dtype(dtype), shape)
@@ -107,121 +101,6 @@ class SketchOperator(LinearOperator):
         _threads.share(task, units, _threads.resolve(self.workers, elements))
 
 
-class SubsampledHadamard(SketchOperator):
-    """k rows, drawn without replacement, of H D or of H D H D, over sqrt(k).
-
-    H is a Hadamard matrix of an order n >= d, D a diagonal of random signs, and the vector is
-    padded with zeros to n. With two rounds the inner H D is orthogonal, and the rest as before.
-
-    n is the product of the length of a block, a power of two, and of the number of blocks, for
-    which there is a Hadamard matrix too. They are what costs least, see `fasttx._cpu.sketch`.
-    """
-
-    def __init__(
-        self,
-        d: int,
-        k: int,
-        rng: np.random.Generator,
-        *,
-        rounds: int = 1,
-        dtype: DTypeLike = np.float64,
-        workers: int | None = None,
-    ):
-        super().__init__(dtype, (k, d), workers)
-        self.rounds = rounds
-        self.block, blocks = split(d, k, GATHER, self.dtype.itemsize)
-        self.n = self.block * blocks
-        self.seeds = rng.integers(2**64, size=rounds, dtype=np.uint64)
-        self.chosen = np.sort(rng.choice(self.n, k, replace=False))
-
-    def _rows(self, x: Array) -> Array:
-        out = np.empty((x.shape[0], self.shape[0]), x.dtype)
-        signs, factors, places = self._tables(x.dtype, self.block)
-        run, at = loops.hadamard_rows(x.dtype.name), loops.transform_at(x.dtype.name, 1)
-        group = max(1, loops.FIRST_CACHE // 2 // (self.block * x.itemsize))
-
-        def task(first: int, last: int) -> None:
-            if self.rounds == 1:
-                run(x, signs, factors, places, self.block, at, out, group, first, last)
-                return
-            step = max(1, BLOCK_BYTES // (self.n * x.itemsize))
-            for start in range(first, last, step):
-                stop = min(last, start + step)
-                mixed = self._mixed(x[start:stop], 1)
-                target = out[start:stop]
-                run(mixed, signs, factors, places, self.block, at, target, group, 0, stop - start)
-
-        self._share(task, len(x), x.size)
-        return out
-
-    def _columns(self, x: Array) -> Array:
-        out = np.empty((self.shape[0], x.shape[1]), x.dtype)
-        width = COLUMN_BYTES // 2 // x.itemsize
-        block, _ = split(self.shape[1], self.shape[0], ADD, COLUMN_BYTES // 2, self.n)
-        signs, factors, places = self._tables(x.dtype, block)
-        run, at = loops.hadamard_columns(x.dtype.name), loops.transform_at(x.dtype.name, 0)
-
-        def task(first: int, last: int) -> None:
-            if self.rounds == 1:
-                run(x, signs, factors, places, block, at, out, width, first, last)
-                return
-            for left in range(first * width, min(last * width, x.shape[1]), width):
-                mixed = self._mixed(x[:, left : left + width], 0)
-                target = out[:, left : left + width]
-                run(mixed, signs, factors, places, block, at, target, width, 0, 1)
-
-        self._share(task, -(-x.shape[1] // width), x.size)
-        return out
-
-    def _mixed(self, x: Array, axis: int) -> Array:
-        """The orthogonal first of two rounds."""
-        d = self.shape[1]
-        shape, inside = list(x.shape), [slice(None)] * 2
-        shape[axis], inside[axis] = self.n, slice(d)
-        signs = self._signs(0, d, x.dtype)
-        mixed = np.zeros(shape, x.dtype)
-        np.multiply(x, signs if axis else signs[:, None], out=mixed[tuple(inside)])
-        return fwht(mixed, axis=axis, norm="ortho", overwrite_x=True, workers=1)
-
-    def _spread(self, y: Array) -> Array:
-        d, dtype = self.shape[1], y.dtype
-        out = np.empty((len(y), d), dtype)
-        scale = dtype.type(self.shape[0] ** -0.5)
-
-        def task(first: int, last: int) -> None:
-            step = max(1, BLOCK_BYTES // (self.n * dtype.itemsize))
-            for start in range(first, last, step):
-                stop = min(last, start + step)
-                z = np.zeros((stop - start, self.n), dtype)
-                z[:, self.chosen] = y[start:stop] * scale
-                z = ifwht(z, norm="forward", overwrite_x=True, workers=1)
-                for number in range(self.rounds - 1, 0, -1):
-                    z *= self._signs(number, self.n, dtype)
-                    z = ifwht(z, norm="ortho", overwrite_x=True, workers=1)
-                np.multiply(z[:, :d], self._signs(0, d, dtype), out=out[start:stop])
-
-        self._share(task, len(y), out.size)
-        return out
-
-    def _signs(self, number: int, count: int, dtype: np.dtype) -> Array:
-        out = np.empty(count, dtype)
-        streams.signs(dtype.name)(self.seeds[number], 0, 1.0, out)
-        return out
-
-    def _tables(self, dtype: np.dtype, block: int) -> tuple[Array, Array, Array]:
-        """Signs of the last round, and where the outputs lie in blocks and with what factors."""
-        count = self.n if self.rounds == 2 else self.shape[1]
-        signs = self._signs(self.rounds - 1, count, dtype)
-        m, levels = split_length(self.n // block)
-        row, used = self.chosen // block, -(-count // block)
-        factors = np.empty((used, len(row)), dtype)
-        for j in range(used):
-            ones = np.bitwise_count(row & j & (1 << levels) - 1)
-            factors[j] = base_matrix(m)[row >> levels, j >> levels] * np.where(ones & 1, -1.0, 1.0)
-        factors *= dtype.type(self.shape[0] ** -0.5)
-        return signs, factors, (self.chosen % block).astype(np.uint32)
-
-
 class HashedSums(SketchOperator):
     """Coordinate i is added to entries ``places[t, i]``, times ``signs[t, i] / sqrt(s)``, t < s.
 
@@ -289,6 +168,8 @@ class HashedSums(SketchOperator):
 class DenseMap(SketchOperator):
     """A matrix that is kept, applied by the BLAS."""
 
+    dense = True
+
     def __init__(self, matrix: Array):
         super().__init__(matrix.dtype, matrix.shape)
         self.matrix = matrix
@@ -312,6 +193,7 @@ class GaussianMap(SketchOperator):
     Column i is a function of the seed and i: blocks of columns have streams of their own.
     """
 
+    dense = True
     STREAM = 256  # columns that have a stream of random numbers
     KEPT_BYTES = 1 << 26
 
@@ -377,90 +259,6 @@ class GaussianMap(SketchOperator):
         for where, matrix in self._blocks(out.dtype):
             out += x[:, where] @ matrix.T
         return out
-
-
-class SparseAfterHadamard(SketchOperator):
-    """A sparse matrix times an orthogonal transform H D / sqrt(n) of the vector padded to n."""
-
-    def __init__(
-        self,
-        matrix: Any,
-        d: int,
-        seed: np.uint64,
-        dtype: DTypeLike,
-        workers: int | None = None,
-    ):
-        super().__init__(dtype, (matrix.shape[0], d), workers)
-        self.matrix, self.seed, self.n = matrix, seed, matrix.shape[1]
-
-    def mixed(self, x: Any) -> Array:
-        """The transforms of rows, of shape (n_rows, n)."""
-        x = x.toarray() if scipy.sparse.issparse(x) else x
-        return self._mixed(x, 1, self._signs(x.dtype))
-
-    def _rows(self, x: Array) -> Array:
-        out = np.empty((len(x), self.shape[0]), x.dtype)
-        matrix, signs = self.matrix.astype(x.dtype), self._signs(x.dtype)
-        step = max(1, BLOCK_BYTES // (self.n * x.itemsize))
-
-        def task(first: int, last: int) -> None:
-            for start in range(first * step, min(last * step, len(x)), step):
-                mixed = self._mixed(x[start : start + step], 1, signs)
-                out[start : start + step] = (matrix @ np.ascontiguousarray(mixed.T)).T
-
-        self._share(task, -(-len(x) // step), x.size)
-        return out
-
-    def _columns(self, x: Array) -> Array:
-        out = np.empty((self.shape[0], x.shape[1]), x.dtype)
-        matrix, signs = self.matrix.astype(x.dtype), self._signs(x.dtype)[:, None]
-        step = COLUMN_BYTES // x.itemsize
-
-        def task(first: int, last: int) -> None:
-            for start in range(first * step, min(last * step, x.shape[1]), step):
-                mixed = self._mixed(x[:, start : start + step], 0, signs)
-                out[:, start : start + step] = matrix @ mixed
-
-        self._share(task, -(-x.shape[1] // step), x.size)
-        return out
-
-    def _mixed(self, x: Array, axis: int, signs: Array) -> Array:
-        shape = (len(x), self.n) if axis else (self.n, x.shape[1])
-        mixed = np.zeros(shape, x.dtype)
-        np.multiply(x, signs, out=mixed[: len(x), : x.shape[1]])
-        return fwht(mixed, axis=axis, norm="ortho", overwrite_x=True, workers=1)
-
-    def _spread(self, y: Array) -> Array:
-        mixed = np.ascontiguousarray((self.matrix.T.astype(y.dtype) @ y.T).T)
-        mixed = ifwht(mixed, norm="ortho", overwrite_x=True, workers=self.workers)
-        return mixed[:, : self.shape[1]] * self._signs(y.dtype)
-
-    def _signs(self, dtype: np.dtype) -> Array:
-        signs = np.empty(self.shape[1], dtype)
-        streams.signs(dtype.name)(self.seed, 0, 1.0, signs)
-        return signs
-
-
-def split(d: int, k: int, extra: float, point: int, n: int | None = None) -> tuple[int, int]:
-    """Length and number of the blocks in which d coordinates cost least; of n in all if given.
-
-    `extra` is the cost of an addition to an output, over that of a level of a transform on a point
-    in the first cache; `point` is the number of bytes that are one point.
-    """
-    first, second = loops.FIRST_CACHE // point, loops.SECOND_CACHE // point
-    best = (np.inf, 1, d)
-    for p in range(second.bit_length()):
-        block = 1 << p
-        used = -(-d // block)
-        blocks = next_hadamard_len(used) if n is None else n // block
-        if block * blocks < k or (n and (n % block or next_hadamard_len(blocks) != blocks)):
-            continue
-        inside = min(p, first.bit_length() - 1)
-        levels = inside + SECOND_CACHE * (p - inside)
-        # A longer transform spreads the sample over more outputs, which costs accuracy.
-        cost = used * (block * levels + k * extra) * (block * blocks / d)
-        best = min(best, (cost, block, blocks))
-    return best[1], best[2]
 
 
 def as_floats(x: Any) -> Array:

@@ -86,7 +86,11 @@ def sketch(
     S = make(method, d, k, np.random.default_rng(rng), dtype, workers)
     with np.errstate(invalid="ignore"):
         B = S.rows(A) if axis else S.columns(A)
-    # Whatever is not finite comes through to some entry of the much smaller result.
-    if not np.isfinite(B).all() and not np.isfinite(A.data if sparse else A).all():
+    # Whatever is not finite comes through to some entry of the result, or to all that it can.
+    seen = B[:, :1] if axis else B[:1]
+    if (
+        not np.isfinite(seen if S.dense else B).all()
+        and not np.isfinite(A.data if sparse else A).all()
+    ):
         raise ValueError("A contains NaN or infinity")
     return B

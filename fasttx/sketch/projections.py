@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ._estimator import LinearSketch
+from ._estimator import LinearSketch, RowSketch
+from ._hadamard import SubsampledHadamard
 from ._make import (
     EXCESS,
     NONZEROS,
     fjlt_density,
     hashes,
-    seed_from,
     sparse_after_hadamard,
 )
-from ._operators import GaussianMap, HashedSums, SketchOperator, SubsampledHadamard
+from ._operators import GaussianMap, HashedSums, SketchOperator
 
 
 class SRHT(LinearSketch):
@@ -205,72 +205,6 @@ class FJLT(LinearSketch):
         S = sparse_after_hadamard(d, k, rng, self.density_, dtype, self.workers)
         self.variance_ = (2 + 9 * (1 / self.density_ - 1) / S.n) / k
         return S
-
-
-class RowSketch(LinearSketch):
-    """Sketches of which every column is made on its own: those of matrices that grow by rows."""
-
-    sketch_: NDArray[Any]
-
-    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Add rows to the sketch of a matrix that comes in pieces: ``sketch_ += S[:, rows] @ X``.
-
-        Parameters
-        ----------
-        X : array_like or sparse of shape (n_rows, n_features)
-            The next rows.
-        y : ignored
-
-        Returns
-        -------
-        self
-            With `sketch_` of shape (n_components, n_features), that of all rows so far, whatever
-            the pieces, and their number `n_samples_seen_`. The first call fits the transformer
-            too, but that here there may be more components than features.
-        """
-        first = not hasattr(self, "sketch_")
-        rows = self._validated(X, reset=first)
-        if first:
-            k, d = self._components(*rows.shape), rows.shape[1]
-            if k <= d:
-                self._prepare(rows)
-            else:
-                self.operator_, self.n_components_ = None, k
-            self._row_seed = seed_from(self._generator())
-            self.sketch_ = np.zeros((k, d), rows.dtype)
-            self.n_samples_seen_ = 0
-        k, seen = len(self.sketch_), self.n_samples_seen_
-        columns = self._columns(self._row_seed, seen, rows.shape[0], k, self.sketch_.dtype)
-        columns.add_columns(rows, self.sketch_)
-        self.n_samples_seen_ += rows.shape[0]
-        return self
-
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Draw what is random, for data of the dtype and the number of features of `X`.
-
-        Parameters
-        ----------
-        X : array_like or sparse of shape (n_samples, n_features)
-        y : ignored
-
-        Returns
-        -------
-        self
-        """
-        for name in ("sketch_", "n_samples_seen_"):
-            self.__dict__.pop(name, None)
-        return super().fit(X)
-
-    def _columns(
-        self, seed: np.uint64, start: int, count: int, k: int, dtype: np.dtype
-    ) -> SketchOperator:
-        """Columns ``start`` to ``start + count - 1`` of the sketch to k components."""
-        raise NotImplementedError
-
-    def _operator(
-        self, d: int, k: int, rng: np.random.Generator, dtype: np.dtype
-    ) -> SketchOperator:
-        return self._columns(seed_from(rng), 0, d, k, dtype)
 
 
 class SparseSign(RowSketch):
