@@ -148,17 +148,18 @@ SKETCHES = [
     ("least squares, 10^6 x 200", "least squares", "lstsq 1e-12", "lstsq_numpy"),
     ("50 singular values of 20000 x 4000", "50 singular", "svd {}", "svd_sklearn"),
     (
-        "Compress++, 16384 points, d = 2",
-        "Compress++ of n=16384 points, d=2",
-        "fasttx",
-        "goodpoints",
+        "Compress++, 2^14 points, d = 2",
+        "Compress++ of n=16384",
+        "fasttx 16384-2",
+        "goodpoints 16384-2",
     ),
     (
-        "Compress++, 65536 points, d = 10",
-        "Compress++ of n=65536 points, d=10",
-        "fasttx",
-        "goodpoints",
+        "Compress++, 2^14, d = 100",
+        "Compress++ of n=16384",
+        "fasttx 16384-100",
+        "goodpoints 16384-100",
     ),
+    ("Compress++, 2^16, d = 10", "Compress++ of n=65536", "fasttx 65536-10", "goodpoints 65536-10"),
 ]
 PEERS = {"blas": "BLAS", "scipy": "SciPy", "sklearn": "scikit-learn", "numpy": "NumPy"}
 
@@ -184,7 +185,8 @@ def sketches(report):
         "| --- | ---: | ---: | --- | ---: | ---: |",
     ]
     for what, group, ours, theirs in SKETCHES:
-        peer = PEERS.get(theirs.partition("_")[2].partition(" ")[0], theirs)
+        name = theirs.split()[0].rpartition("_")[2]
+        peer = PEERS.get(name, name)
         for threads in (1,) if peer == "goodpoints" else (1, 2):
             took, their = found(group, ours, threads), found(group, theirs, threads)
             cells = [what, str(threads), seconds(took), peer, seconds(their)]

@@ -18,12 +18,14 @@ METHODS = ("srht", "fjlt", "countsketch", "sparse-sign", "gaussian")
 NONZEROS = 8  # of a column of "sparse-sign", as Tropp, Yurtsever, Udell and Cevher (2019) advise
 EXCESS = 0.1  # of the variance of "fjlt" over that of a Gaussian matrix
 
-GAUSSIAN_ROWS = 8  # up to which a product with a Gaussian matrix takes less time than a transform
+# Components up to which a product with a Gaussian matrix takes less time than a transform: of rows
+# that are reduced, and of columns.
+CROSSOVERS = 16, 8
 
 
-def automatic(k: int) -> str:
+def automatic(k: int, axis: int) -> str:
     """The method for dense arrays that takes the least time and embeds subspaces."""
-    return "gaussian" if k <= GAUSSIAN_ROWS else "srht"
+    return "gaussian" if k <= CROSSOVERS[axis] else "srht"
 
 
 def make(

@@ -38,8 +38,9 @@ def sketch(
         The axis to reduce.
     method : {"auto", "srht", "fjlt", "countsketch", "sparse-sign", "gaussian"}, optional
         What S is; see `SRHT`, `FJLT`, `CountSketch`, `SparseSign` and `GaussianSketch`. "auto"
-        takes "countsketch" for sparse matrices, and for dense ones "gaussian" up to k = 8, where a
-        product by the BLAS takes as long as the transform of "srht", else the latter.
+        takes "countsketch" for sparse matrices, and for dense ones "gaussian" for so small
+        k (16 for axis 0, 8 for axis 1) that the BLAS takes less time than the transform of "srht",
+        else the latter.
     rng : int, numpy.random.Generator or None, optional
         Random state.
     workers : int, optional
@@ -77,7 +78,7 @@ def sketch(
     if not 1 <= k <= d:
         raise ValueError(f"k must be between 1 and {d}, the length of axis {axis}; got {k}")
     if method == "auto":
-        method = "countsketch" if sparse else automatic(k)
+        method = "countsketch" if sparse else automatic(k, axis)
     if method not in METHODS:
         raise ValueError(f"method must be one of {('auto', *METHODS)}; got {method!r}")
     if workers is not None:

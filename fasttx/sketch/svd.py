@@ -53,7 +53,7 @@ def sketched_svd(
     k: int,
     *,
     iterations: int = 2,
-    oversampling: int = 10,
+    oversampling: int = 16,
     single_pass: bool = False,
     rng: Any = None,
     workers: int | None = None,
@@ -89,7 +89,7 @@ def sketched_svd(
 
     Notes
     -----
-    Host only. The first product is a sparse sketch of the columns, A is read 2 `iterations` + 2
+    Host only. The first product is a sketch of the columns, A is read 2 `iterations` + 2
     times, and these products cost 2 m n (k + oversampling) operations each. After i iterations the
     space has all polynomials of degree 2 i + 1 in A, instead of the one power of a subspace
     iteration, and is as good as that after some i**2.
@@ -229,7 +229,8 @@ def _krylov(
         test = rng.standard_normal((n, width)).astype(A.dtype)
         products = A @ test
     else:
-        S = make("sparse-sign", n, width, rng, A.dtype, workers)
+        kind = "sparse-sign" if scipy.sparse.issparse(A) else "srht"
+        S = make(kind, n, width, rng, A.dtype, workers)
         products = S.rows(A)
     _check_finite(products)
     probes = rng.standard_normal((n, PROBES)).astype(products.dtype)
@@ -253,9 +254,14 @@ def _krylov(
 
 def _orthogonal(block: Array, basis: Array) -> Array:
     """Orthonormal basis of a block's part that is orthogonal to a basis, to rounding."""
-    for _ in range(2):
-        block = np.linalg.qr(block - basis @ (basis.T @ block))[0]
-    return block
+    block = np.linalg.qr(block - basis @ (basis.T @ block))[0]
+    block = block - basis @ (basis.T @ block)
+    gram = block.T @ block
+    if np.abs(gram - np.eye(len(gram))).max(initial=0) > 0.1:  # directions were lost
+        return np.linalg.qr(block)[0]
+    # What is nearly orthonormal is made so by a Cholesky factor, five times as fast.
+    root = np.linalg.cholesky(gram)
+    return scipy.linalg.solve_triangular(root, block.T, lower=True, check_finite=False).T
 
 
 def _one_pass(blocks: Iterator[Any], k: int, rng: np.random.Generator) -> SketchedSVD:
