@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fasttx import hadamard
+from fasttx._cpu import sketch as loops
 from fasttx.sketch import FJLT, SRHT, CountSketch, GaussianSketch, SparseSign, sketch
 from fasttx.sketch._hadamard import SubsampledHadamard, split
 from fasttx.sketch._make import METHODS, make
@@ -387,3 +388,28 @@ def test_matrices_without_rows():
     assert sketch(np.empty((0, 5)), 2, 1).shape == (0, 2)
     assert sketch(np.empty((5, 0)), 2, 0).shape == (2, 0)
     assert sketch(scipy.sparse.csr_array((0, 5)), 2, 1, method="srht").shape == (0, 2)
+
+
+def test_one_kind_of_array_is_compiled():
+    x = np.random.default_rng(0).standard_normal((70, 96))
+    fixed = x.copy()
+    fixed.flags.writeable = False
+    kernels = (
+        loops.hadamard_rows("float64"),
+        loops.hadamard_columns("float64"),
+        loops.hash_rows("float64"),
+        loops.hash_columns("float64"),
+    )
+    sketch(x, 20, 0, method="srht", rng=0)
+    sketch(x, 20, 1, method="srht", rng=0)
+    sketch(x, 20, 0, method="sparse-sign", rng=0)
+    sketch(x, 20, 1, method="sparse-sign", rng=0)
+    before = [len(kernel.signatures) for kernel in kernels]
+    for method in ("srht", "sparse-sign"):
+        for array in (x, fixed, x[:, ::-1], np.asfortranarray(x)):
+            for axis in (0, 1):
+                sketch(array, 20, axis, method=method, rng=0)
+    for rounds in (1, 2):
+        S = make_srht(96, 20, rounds)
+        assert np.allclose(S.columns(fixed.T.copy()), S.rows(fixed).T)
+    assert [len(kernel.signatures) for kernel in kernels] == before

@@ -12,7 +12,7 @@ from .._cpu import random as streams
 from .._cpu import sketch as loops
 from ..transforms.fwht import fwht, ifwht
 from ..transforms.hadamard import base_matrix, next_hadamard_len, split_length
-from ._operators import BLOCK_BYTES, COLUMN_BYTES, Array, SketchOperator
+from ._operators import BLOCK_BYTES, COLUMN_BYTES, Array, SketchOperator, frozen
 
 # Cost of an addition to an output over that of a level of a point, in the first cache and in the
 # second: for rows the entries have to be gathered, for columns they are contiguous.
@@ -63,7 +63,7 @@ class SubsampledHadamard(SketchOperator):
             step = max(1, BLOCK_BYTES // (self.n * x.itemsize))
             for start in range(first, last, step):
                 stop = min(last, start + step)
-                mixed = self._mixed(x[start:stop], 1)
+                mixed = frozen(self._mixed(x[start:stop], 1))
                 target = out[start:stop]
                 run(mixed, signs, factors, places, self.block, at, target, group, 0, stop - start)
 
@@ -82,9 +82,10 @@ class SubsampledHadamard(SketchOperator):
                 run(x, signs, factors, places, block, at, out, width, first, last)
                 return
             for left in range(first * width, min(last * width, x.shape[1]), width):
-                mixed = self._mixed(x[:, left : left + width], 0)
-                target = out[:, left : left + width]
+                mixed = frozen(self._mixed(x[:, left : left + width], 0))
+                target = np.empty((len(out), mixed.shape[1]), x.dtype)
                 run(mixed, signs, factors, places, block, at, target, width, 0, 1)
+                out[:, left : left + width] = target
 
         self._share(task, -(-x.shape[1] // width), x.size)
         return out

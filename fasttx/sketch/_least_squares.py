@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .. import _threads
 from .._cpu import lstsq as loops
+from ._operators import frozen
 
 Array = NDArray[Any]
 
@@ -42,8 +43,9 @@ class Tall:
     """min ||b - A x||, x in the rows' span, in coordinates y with x = P y."""
 
     def __init__(self, A: Any, b: Array, factor: Factor, workers: int | None):
-        self.A, self.b, self.factor, self.workers = A, b, factor, workers
         self.fused = isinstance(A, np.ndarray) and A.flags.c_contiguous
+        self.A, self.b = frozen(A) if self.fused else A, np.ascontiguousarray(b)
+        self.factor, self.workers = factor, workers
         self.size = float(np.linalg.norm(b))
 
     def gradient(self, x: Array) -> tuple[Array, float]:

@@ -23,7 +23,7 @@ class SketchOperator(LinearOperator):
     """A random matrix S of shape (k, d) with E[S.T @ S] = I, applied without being formed.
 
     Products keep float32 and float64; other dtypes become float64, complex arrays go by parts.
-    Subclasses implement three products with C-contiguous arrays: `_rows`, x @ S.T for x of shape
+    Subclasses implement three products with `frozen` arrays: `_rows`, x @ S.T for x of shape
     (n, d); `_columns`, S @ x for (d, n); and `_spread`, y @ S for (n, k).
     """
 
@@ -41,8 +41,8 @@ class SketchOperator(LinearOperator):
         if x.dtype.kind == "c":
             return self.rows(x.real) + 1j * self.rows(x.imag)
         if x.shape[0] > 1 and not x.flags.c_contiguous and x.T.flags.c_contiguous:
-            return self._columns(x.T).T
-        return self._rows(np.ascontiguousarray(x))
+            return self._columns(frozen(x.T)).T
+        return self._rows(frozen(x))
 
     def columns(self, x: Any) -> Any:
         """``S @ x`` for `x` of shape (d, n), dense or sparse."""
@@ -52,15 +52,15 @@ class SketchOperator(LinearOperator):
         if x.dtype.kind == "c":
             return self.columns(x.real) + 1j * self.columns(x.imag)
         if x.shape[1] == 1 or (not x.flags.c_contiguous and x.T.flags.c_contiguous):
-            return self._rows(np.ascontiguousarray(x.T)).T
-        return self._columns(np.ascontiguousarray(x))
+            return self._rows(frozen(x.T)).T
+        return self._columns(frozen(x))
 
     def spread(self, y: Any) -> Array:
         """``y @ S`` for `y` of shape (n, k)."""
         y = as_floats(y)
         if y.dtype.kind == "c":
             return self.spread(y.real) + 1j * self.spread(y.imag)
-        return self._spread(np.ascontiguousarray(y))
+        return self._spread(frozen(y))
 
     def add_columns(self, x: Any, out: Array) -> None:
         """Add ``S @ x`` to `out`."""
@@ -74,7 +74,7 @@ class SketchOperator(LinearOperator):
         raise NotImplementedError
 
     def _columns(self, x: Array) -> Array:
-        return self._rows(np.ascontiguousarray(x.T)).T
+        return self._rows(frozen(x.T)).T
 
     def _spread(self, y: Array) -> Array:
         raise NotImplementedError
@@ -149,7 +149,7 @@ class HashedSums(SketchOperator):
         if scipy.sparse.issparse(x):
             out += (self.to_sparse(out.dtype) @ x).toarray()
             return
-        x = np.ascontiguousarray(x)
+        x = frozen(x)
         run, values = loops.hash_columns(x.dtype.name), self._values(x.dtype)
         width = COLUMN_BYTES // x.itemsize
 
@@ -259,6 +259,13 @@ class GaussianMap(SketchOperator):
         for where, matrix in self._blocks(out.dtype):
             out += x[:, where] @ matrix.T
         return out
+
+
+def frozen(x: Array) -> Array:
+    """A C-contiguous, read-only view or copy: the one kind of input that loops are compiled for."""
+    x = np.ascontiguousarray(x).view()
+    x.flags.writeable = False
+    return x
 
 
 def as_floats(x: Any) -> Array:
