@@ -13,7 +13,7 @@ from fasttx._cpu import sketch as loops
 from fasttx.sketch import FJLT, SRHT, CountSketch, GaussianSketch, SparseSign, sketch
 from fasttx.sketch._hadamard import SubsampledHadamard, split
 from fasttx.sketch._make import METHODS, make
-from fasttx.sketch._operators import HashedSums
+from fasttx.sketch._operators import GaussianMap, HashedSums
 from fasttx.testing import dottest
 
 CLASSES = {
@@ -413,3 +413,65 @@ def test_one_kind_of_array_is_compiled():
         S = make_srht(96, 20, rounds)
         assert np.allclose(S.columns(fixed.T.copy()), S.rows(fixed).T)
     assert [len(kernel.signatures) for kernel in kernels] == before
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_widths_are_checked_before_loops(name):
+    fitted = CLASSES[name](4, rng=0).fit(np.ones((3, 100)))
+    with pytest.raises(ValueError, match="n_components"):
+        fitted.set_params(n_components=0).fit(np.ones((3, 3000)))
+    with pytest.raises(ValueError, match="length 100"):
+        fitted.transform(np.ones((2, 3000)))
+    S = fitted.operator_
+    for call, wrong in ((S.rows, (2, 99)), (S.columns, (99, 2)), (S.spread, (2, 5))):
+        with pytest.raises(ValueError, match="must have the length"):
+            call(np.ones(wrong))
+
+
+@pytest.mark.parametrize("name", ["countsketch", "sparse-sign", "gaussian"])
+def test_fits_forget_the_rows_before(name):
+    stream = CLASSES[name](4, rng=0).partial_fit(np.ones((10, 5)))
+    stream.fit_transform(np.ones((10, 70)))
+    assert stream.partial_fit(np.ones((7, 70))).sketch_.shape == (4, 70)
+    assert stream.n_samples_seen_ == 7
+    with pytest.raises(ValueError, match="features"):
+        stream.partial_fit(np.ones((7, 71)))
+
+
+def test_rows_and_features_have_random_numbers_of_their_own():
+    for name in ("countsketch", "sparse-sign", "gaussian"):
+        stream = CLASSES[name](4, rng=0).partial_fit(np.eye(20))
+        assert not np.allclose(stream.sketch_, stream.operator_.to_dense())
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16, np.int64, ">f8", ">i4"])
+def test_sparse_and_swapped_integers(method, dtype):
+    A = (np.arange(1, 1001).reshape(50, 20) % 7).astype(dtype)
+    for axis in (0, 1):
+        expected = sketch(A.astype(float), 10, axis, method=method, rng=0)
+        for same in (A, scipy.sparse.csr_array(A.astype(np.dtype(dtype).newbyteorder("=")))):
+            found = sketch(same, 10, axis, method=method, rng=0)
+            assert found.dtype == np.float64
+            np.testing.assert_allclose(found, expected, atol=1e-12)
+    lists = scipy.sparse.lil_array(np.full((50, 20), np.nan))
+    with pytest.raises(ValueError, match="NaN"):
+        sketch(lists, 10, 1, method=method)
+
+
+def test_results_that_overflow_are_refused():
+    with pytest.raises(ValueError, match="too large"):
+        SRHT(4, rng=0).fit_transform(np.full((2, 16), 1.7e308))
+
+
+def test_streams_of_normal_numbers():
+    rows = np.random.default_rng(0).standard_normal((600, 3))
+    one, many = GaussianSketch(40, rng=1), GaussianSketch(40, rng=1).partial_fit(rows)
+    for row in rows:
+        one.partial_fit(row[None])
+    np.testing.assert_allclose(one.sketch_, many.sketch_, atol=1e-12)
+    big = GaussianMap(np.uint64(5), 0, 3000, 4000)  # more than is kept
+    assert big._kept is None
+    x = np.random.default_rng(1).standard_normal((2, 3000))
+    np.testing.assert_allclose(big.rows(x), x @ big.matrix.T, atol=1e-10)
+    np.testing.assert_allclose(big.spread(big.rows(x)), big.rows(x) @ big.matrix, atol=1e-9)

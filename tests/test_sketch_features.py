@@ -254,3 +254,22 @@ def test_bad_arguments(cls):
 def test_bad_sequence():
     with pytest.raises(ValueError, match="sequence must be one of"):
         QuasiRandomFeatures(sequence="random").fit(points())
+
+
+def test_large_arguments():
+    for dtype in (np.float32, np.float64):
+        X = (np.random.default_rng(0).standard_normal((50, 10)) * 1e9).astype(dtype)
+        Z = RandomFourierFeatures(n_components=200, rng=0).fit_transform(X)
+        assert np.abs(Z).max() <= np.sqrt(2 / 200) * (1 + 1e-6)
+    with pytest.raises(ValueError, match="nu must be at least"):
+        RandomFourierFeatures("matern", nu=1e-4, n_components=500, rng=0).fit_transform(points())
+
+
+def test_widths_from_data():
+    X = points().astype(np.float32) * np.float32(1e20)
+    features = RandomFourierFeatures(gamma="scale", n_components=10).fit(X)
+    assert features.gamma_ == pytest.approx(1 / (24 * X.var(dtype=np.float64)), rel=1e-5)
+    far = points() + 1e7
+    dense = RandomFourierFeatures(gamma="scale", n_components=10).fit(far).gamma_
+    sparse = RandomFourierFeatures(gamma="scale", n_components=10).fit(scipy.sparse.csr_array(far))
+    assert sparse.gamma_ == pytest.approx(dense, rel=1e-5)

@@ -218,3 +218,16 @@ def test_bad_arguments_of_leverage_scores():
         leverage_scores(A, method="fast")
     with pytest.raises(ValueError, match="NaN"):
         leverage_scores(A * np.nan)
+
+
+def test_scales():
+    A, b = problem(3000, 10)
+    exact = np.linalg.lstsq(A, b)[0]
+    for factor in (1e-200, 1e160):
+        result = sketched_lstsq(A, b * factor, rng=0)
+        np.testing.assert_allclose(result.x, exact * factor, rtol=1e-10)
+        with pytest.raises(ValueError, match="scale it"):
+            sketched_lstsq(A * factor, b, rng=0)
+    single = sketched_lstsq(A.astype(np.float32), (b * 1e17).astype(np.float32), rng=0)
+    assert single.optimality < 1e-4
+    np.testing.assert_allclose(single.x, exact * 1e17, rtol=1e-3, atol=1e13)

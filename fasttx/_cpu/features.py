@@ -30,7 +30,6 @@ def _waves(dtype):
     """
     one = np.dtype(dtype).type
     half, quarter, turn = one(0.5), one(0.25), one(0.5 / np.pi)
-    round_by = one(1.5 * 2 ** (np.finfo(dtype).nmant))  # adding it leaves no fraction
     powers = range(2 * _TERMS[dtype] - 1, 0, -2)
     top, *rest = (one((-1) ** (p // 2) * math.tau**p / math.factorial(p)) for p in powers)
     rest = tuple(rest)
@@ -47,14 +46,14 @@ def _waves(dtype):
     def run(x, phases, factor, cosines, sines):
         for i in range(sines.size):
             t = x[i] * turn + phases[i]
-            r = t - ((t + round_by) - round_by)
+            r = t - np.floor(t + half)
             folded = half - abs(r)
             folded = min(folded, abs(r))
             value = sine(folded) * factor
             sines[i] = -value if r < 0 else value
         for i in range(cosines.size):
             t = x[i] * turn + phases[i]
-            r = t - ((t + round_by) - round_by)
+            r = t - np.floor(t + half)
             cosines[i] = sine(quarter - abs(r)) * factor
 
     return run

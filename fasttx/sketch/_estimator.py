@@ -13,8 +13,9 @@ from sklearn.random_projection import johnson_lindenstrauss_min_dim
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .. import _threads
 from ._make import seed_from
-from ._operators import BLOCK_BYTES, SketchOperator
+from ._operators import SketchOperator
 
 DISTORTION = 0.1  # of squared distances, where the number of components is chosen here
 
@@ -52,7 +53,7 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
         Returns
         -------
-        ndarray of shape (n_samples, n_components_)
+        ndarray of shape ``(n_samples, n_components_)``
             float32 for float32, else float64.
         """
         check_is_fitted(self)
@@ -76,6 +77,7 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         # What is not finite comes through to the result, or to all of its columns.
         if not np.isfinite(out[:, :1] if self.operator_.dense else out).all():
             assert_all_finite(X, input_name="X")
+            raise ValueError("the result is not finite: X is too large")
         return out
 
     def _validated(self, X: ArrayLike, **options: Any) -> Any:
@@ -131,7 +133,7 @@ class LinearSketch(Transformer):
 
         Parameters
         ----------
-        X : array_like of shape (n_samples, n_components_)
+        X : array_like of shape ``(n_samples, n_components_)``
 
         Returns
         -------
@@ -139,7 +141,9 @@ class LinearSketch(Transformer):
             ``transform(inverse_transform(Y))`` is Y up to rounding, where the sketch has full rank.
         """
         check_is_fitted(self)
-        y = np.asarray(X)
+        y = np.asarray(X.toarray() if hasattr(X, "toarray") else X)
+        if y.dtype.kind == "c":
+            raise TypeError("X must be real")
         y = y if y.dtype in (np.float32, np.float64) else y.astype(np.float64)
         k = self.n_components_
         if y.ndim != 2 or y.shape[1] != k:
@@ -147,10 +151,7 @@ class LinearSketch(Transformer):
         assert_all_finite(y, input_name="X")
         S = self._fitted_operator()
         if self._inverse_gram is None:
-            step = max(1, BLOCK_BYTES // (8 * S.shape[1]))
-            unit = np.eye(k)
-            gram = [S.rows(S.spread(unit[at : at + step])) for at in range(0, k, step)]
-            self._inverse_gram = scipy.linalg.pinvh(np.concatenate(gram))
+            self._inverse_gram = scipy.linalg.pinvh(S.gram())
         return S.spread(y @ self._inverse_gram.astype(y.dtype, copy=False))
 
     def _operator(
@@ -162,6 +163,8 @@ class LinearSketch(Transformer):
         d, k = X.shape[1], self._components(*X.shape)
         if k > d:
             raise ValueError(f"n_components={k} must be at most n_features={d}")
+        if self.workers is not None:
+            _threads.check_workers(self.workers)
         self._inverse_gram = None
         self.operator_ = self._operator(d, k, self._generator(), X.dtype)
         self.n_components_ = k
@@ -225,7 +228,9 @@ class RowSketch(LinearSketch):
                 self._prepare(rows)
             else:
                 self.operator_, self.n_components_ = None, k
-            self._row_seed = seed_from(self._generator())
+            generator = self._generator()
+            seed_from(generator)  # that of the features, which rows are to be independent of
+            self._row_seed = seed_from(generator)
             self.sketch_ = np.zeros((k, d), rows.dtype)
             self.n_samples_seen_ = 0
         k, seen = len(self.sketch_), self.n_samples_seen_
@@ -234,21 +239,10 @@ class RowSketch(LinearSketch):
         self.n_samples_seen_ += rows.shape[0]
         return self
 
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Draw what is random, for data of the dtype and the number of features of `X`.
-
-        Parameters
-        ----------
-        X : array_like or sparse of shape (n_samples, n_features)
-        y : ignored
-
-        Returns
-        -------
-        self
-        """
+    def _prepare(self, X: Any) -> None:
         for name in ("sketch_", "n_samples_seen_"):
             self.__dict__.pop(name, None)
-        return super().fit(X)
+        super()._prepare(X)
 
     def _columns(
         self, seed: np.uint64, start: int, count: int, k: int, dtype: np.dtype

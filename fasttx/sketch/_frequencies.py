@@ -18,6 +18,7 @@ from ._operators import DenseMap, SketchOperator
 Array = NDArray[Any]
 
 KERNELS = ("gaussian", "laplacian", "matern")
+LEAST_NU = 0.05  # below, frequencies overflow
 ROTATIONS = 64  # dimensions up to which a matrix product costs no more than the cosines
 SEQUENCES = {"net": DigitalNet, "lattice": Lattice, "halton": Halton}
 
@@ -70,8 +71,8 @@ class ChainOperator(SketchOperator):
 def check_kernel(kernel: str, nu: float) -> None:
     if kernel not in KERNELS:
         raise ValueError(f"kernel must be one of {KERNELS}; got {kernel!r}")
-    if kernel == "matern" and not 0 < nu < math.inf:
-        raise ValueError(f"nu must be positive and finite; got {nu}")
+    if kernel == "matern" and not LEAST_NU <= nu < math.inf:
+        raise ValueError(f"nu must be at least {LEAST_NU} and finite; got {nu}")
 
 
 def spread_factors(kernel: str, nu: float, rng: np.random.Generator, shape: Any) -> Array | float:

@@ -18,6 +18,7 @@ from ._operators import BLOCK_BYTES, COLUMN_BYTES, Array, SketchOperator, frozen
 # second: for rows the entries have to be gathered, for columns they are contiguous.
 GATHER, ADD = 25.0, 3.0
 SECOND_CACHE = 2.0  # a level in the second cache over one in the first
+MEMORY = 8.0  # and beyond it
 BLOCK_OVERHEAD = 2000.0  # of a block, in the same units
 
 
@@ -49,6 +50,7 @@ class SubsampledHadamard(SketchOperator):
         self.n = self.block * blocks
         self.seeds = rng.integers(2**64, size=rounds, dtype=np.uint64)
         self.chosen = np.sort(rng.choice(self.n, k, replace=False))
+        self._kept: dict[tuple[np.dtype, int], tuple[Array, Array, Array]] = {}
 
     def _rows(self, x: Array) -> Array:
         out = np.empty((x.shape[0], self.shape[0]), x.dtype)
@@ -127,6 +129,8 @@ class SubsampledHadamard(SketchOperator):
 
     def _tables(self, dtype: np.dtype, block: int) -> tuple[Array, Array, Array]:
         """Signs of the last round, and where the outputs lie in blocks and with what factors."""
+        if (dtype, block) in self._kept:
+            return self._kept[dtype, block]
         count = self.n if self.rounds == 2 else self.shape[1]
         signs = self._signs(self.rounds - 1, count, dtype)
         m, levels = split_length(self.n // block)
@@ -136,7 +140,9 @@ class SubsampledHadamard(SketchOperator):
             ones = np.bitwise_count(row & j & (1 << levels) - 1)
             factors[j] = base_matrix(m)[row >> levels, j >> levels] * np.where(ones & 1, -1.0, 1.0)
         factors *= dtype.type(self.shape[0] ** -0.5)
-        return signs, factors, (self.chosen % block).astype(np.uint32)
+        tables = signs, factors, (self.chosen % block).astype(np.uint32)
+        self._kept[dtype, block] = tables
+        return tables
 
 
 class SparseAfterHadamard(SketchOperator):
@@ -209,7 +215,7 @@ def split(d: int, k: int, extra: float, point: int, n: int | None = None) -> tup
     """
     first, second = loops.FIRST_CACHE // point, loops.SECOND_CACHE // point
     best = (np.inf, 1, d)
-    for p in range(second.bit_length()):
+    for p in range((d - 1).bit_length() + 1):
         block = 1 << p
         used = -(-d // block)
         blocks = next_hadamard_len(used) if n is None else n // block
@@ -217,6 +223,7 @@ def split(d: int, k: int, extra: float, point: int, n: int | None = None) -> tup
             continue
         inside = min(p, first.bit_length() - 1)
         levels = inside + SECOND_CACHE * (p - inside)
+        levels += (MEMORY - SECOND_CACHE) * max(0, p - second.bit_length() + 1)
         # A longer transform spreads the sample over more outputs, which costs accuracy.
         cost = used * (BLOCK_OVERHEAD + block * levels + k * extra) * (block * blocks / d)
         best = min(best, (cost, block, blocks))

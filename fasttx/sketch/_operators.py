@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from .._cpu import sketch as loops
 
 Array = NDArray[Any]
 
+FEW = 4  # columns that are better taken as rows
 BLOCK_BYTES = 1 << 20  # rows that pass through scratch go by so many bytes
 COLUMN_BYTES = 512  # of a row at least that a thread reads at once
 
@@ -35,9 +37,9 @@ class SketchOperator(LinearOperator):
 
     def rows(self, x: Any) -> Any:
         """``x @ S.T`` for `x` of shape (n, d), dense or sparse."""
+        x = self._checked(x, 1, 1)
         if scipy.sparse.issparse(x):
-            return self._sparse_rows(x.tocsr())
-        x = as_floats(x)
+            return self._sparse_rows(x)
         if x.dtype.kind == "c":
             return self.rows(x.real) + 1j * self.rows(x.imag)
         if x.shape[0] > 1 and not x.flags.c_contiguous and x.T.flags.c_contiguous:
@@ -46,18 +48,18 @@ class SketchOperator(LinearOperator):
 
     def columns(self, x: Any) -> Any:
         """``S @ x`` for `x` of shape (d, n), dense or sparse."""
+        x = self._checked(x, 0, 1)
         if scipy.sparse.issparse(x):
             return self._sparse_rows(x.T.tocsr()).T
-        x = as_floats(x)
         if x.dtype.kind == "c":
             return self.columns(x.real) + 1j * self.columns(x.imag)
-        if x.shape[1] == 1 or (not x.flags.c_contiguous and x.T.flags.c_contiguous):
+        if x.shape[1] <= FEW or (not x.flags.c_contiguous and x.T.flags.c_contiguous):
             return self._rows(frozen(x.T)).T
         return self._columns(frozen(x))
 
     def spread(self, y: Any) -> Array:
         """``y @ S`` for `y` of shape (n, k)."""
-        y = as_floats(y)
+        y = self._checked(y, 1, 0)
         if y.dtype.kind == "c":
             return self.spread(y.real) + 1j * self.spread(y.imag)
         return self._spread(frozen(y))
@@ -65,6 +67,22 @@ class SketchOperator(LinearOperator):
     def add_columns(self, x: Any, out: Array) -> None:
         """Add ``S @ x`` to `out`."""
         out += self.columns(x)
+
+    def gram(self) -> Array:
+        """``S @ S.T``, of shape (k, k)."""
+        k, step = self.shape[0], max(1, BLOCK_BYTES // (8 * self.shape[1]))
+        unit = np.eye(k)
+        blocks = [self.rows(self.spread(unit[at : at + step])) for at in range(0, k, step)]
+        return np.concatenate(blocks)
+
+    def _checked(self, x: Any, axis: int, side: int) -> Any:
+        """An array or CSR array of floats whose `axis` is as long as that `side` of the matrix."""
+        x = as_csr(x) if scipy.sparse.issparse(x) else as_floats(x)
+        if x.shape[axis] != self.shape[side]:
+            raise ValueError(
+                f"axis {axis} must have the length {self.shape[side]}; got shape {x.shape}"
+            )
+        return x
 
     def to_dense(self) -> Array:
         """The matrix, of shape (k, d)."""
@@ -119,14 +137,21 @@ class HashedSums(SketchOperator):
         super().__init__(dtype, (k, places.shape[1]), workers)
         self.places = np.ascontiguousarray(places, np.uint32)
         self.signs = np.ascontiguousarray(signs, np.int8)
+        self._matrix: Any = None
 
     def to_sparse(self, dtype: DTypeLike | None = None) -> Any:
-        """The matrix as a SciPy sparse array."""
-        s, d = self.places.shape
-        entries = self._values(self.dtype if dtype is None else np.dtype(dtype)).T.ravel()
-        places = self.places.T.ravel().astype(np.int64)
-        columns = scipy.sparse.csc_array((entries, places, np.arange(0, s * d + 1, s)), self.shape)
-        return columns.tocsr()
+        """The matrix as a SciPy sparse array, made at the first call."""
+        if self._matrix is None:
+            s, d = self.places.shape
+            entries = self._values(np.dtype(np.float64)).T.ravel()
+            places, ends = self.places.T.ravel().astype(np.int64), np.arange(0, s * d + 1, s)
+            self._matrix = scipy.sparse.csc_array((entries, places, ends), self.shape).tocsr()
+        return self._matrix.astype(self.dtype if dtype is None else dtype, copy=False)
+
+    def gram(self) -> Array:
+        """``S @ S.T``, of shape (k, k)."""
+        matrix = self.to_sparse(np.float64)
+        return (matrix @ matrix.T).toarray()
 
     def _values(self, dtype: np.dtype) -> Array:
         return self.signs * dtype.type(len(self.signs) ** -0.5)
@@ -146,6 +171,7 @@ class HashedSums(SketchOperator):
 
     def add_columns(self, x: Any, out: Array) -> None:
         """Add ``S @ x`` to the C-contiguous `out`, which has the dtype of `x`."""
+        x = self._checked(x, 0, 1)
         if scipy.sparse.issparse(x):
             out += (self.to_sparse(out.dtype) @ x).toarray()
             return
@@ -222,8 +248,7 @@ class GaussianMap(SketchOperator):
         out = np.empty((last - first, k), self.dtype)
         begin, end = self.start + first, self.start + last
         for block in range(begin // size, -(-end // size)):
-            rng = np.random.Generator(np.random.SFC64([self.seed, block]))
-            numbers = rng.standard_normal((size, k), dtype=self.dtype)
+            numbers = normal_numbers(self.seed, block, (size, k), self.dtype)
             low, high = max(begin, block * size), min(end, (block + 1) * size)
             out[low - begin : high - begin] = numbers[low - block * size : high - block * size]
         out *= self.dtype.type(k**-0.5)
@@ -238,6 +263,13 @@ class GaussianMap(SketchOperator):
         for start in range(0, count, self._step):
             stop = min(count, start + self._step)
             yield slice(start, stop), self._made(start, stop).astype(dtype, copy=False)
+
+    def gram(self) -> Array:
+        """``S @ S.T``, of shape (k, k)."""
+        total = np.zeros((self.shape[0], self.shape[0]))
+        for _, matrix in self._blocks(total.dtype):
+            total += matrix @ matrix.T
+        return total
 
     def _rows(self, x: Array) -> Array:
         out = np.zeros((len(x), self.shape[0]), x.dtype)
@@ -261,6 +293,19 @@ class GaussianMap(SketchOperator):
         return out
 
 
+@functools.lru_cache(maxsize=1)
+def normal_numbers(seed: int, block: int, shape: tuple[int, int], dtype: np.dtype) -> Array:
+    """Normal numbers of a stream; kept for a matrix that grows by a few rows at a time."""
+    rng = np.random.Generator(np.random.SFC64([seed, block]))
+    return rng.standard_normal(shape, dtype=dtype)
+
+
+def as_csr(x: Any) -> Any:
+    """A sparse array in CSR form, of a floating dtype that products keep."""
+    x = x.tocsr()
+    return x if x.dtype.char in "fdFD" else x.astype(np.float64)
+
+
 def frozen(x: Array) -> Array:
     """A C-contiguous, read-only view or copy: the one kind of input that loops are compiled for."""
     x = np.ascontiguousarray(x).view()
@@ -273,10 +318,15 @@ def as_floats(x: Any) -> Array:
     x = np.asarray(x)
     if x.ndim != 2:
         raise ValueError(f"expected an array of two dimensions; got shape {x.shape}")
+    if not x.dtype.isnative:
+        x = x.astype(x.dtype.newbyteorder("="))
     if x.dtype.char in "fdFD":
         return x
     if x.dtype == np.float16:
         return x.astype(np.float32)
     if x.dtype.kind not in "bui":
-        raise TypeError(f"expected real or complex numbers; got dtype {x.dtype}")
+        raise TypeError(
+            f"the array has dtype {x.dtype}; accepted are bool, integers, float16, float32, "
+            "float64, complex64 and complex128"
+        )
     return x.astype(np.float64)

@@ -49,8 +49,10 @@ class FourierFeatures(Transformer):
             error = ERROR if isinstance(wanted, str) else float(wanted)
             if not 0 < error < 1:
                 raise ValueError(f"an error of the kernel must lie between 0 and 1; got {error}")
-            # For every pair P(error) <= 2 exp(-m error^2 / 2), m frequencies with pairs.
-            return 2 * math.ceil(2 * math.log(n**2 / (1 - CONFIDENCE)) / error**2)
+            # For each pair of rows P <= 2 exp(-m error^2 / 2) with the mean of m cosines, pairs of
+            # features, and P <= 2 exp(-k error^2 / 8) for products of k cosines with phases.
+            terms = 2 * math.log(n**2 / (1 - CONFIDENCE)) / error**2
+            return 2 * math.ceil(terms) if getattr(self, "pairs", False) else math.ceil(4 * terms)
         count = operator.index(wanted)
         if count < 1:
             raise ValueError(f"n_components must be positive; got {count}")
@@ -60,8 +62,16 @@ class FourierFeatures(Transformer):
         if isinstance(self.gamma, str):
             if self.gamma != "scale":
                 raise ValueError(f'gamma must be "scale" or a positive number; got {self.gamma!r}')
-            dense = X.power(2).mean() - X.mean() ** 2 if hasattr(X, "tocsr") else X.var()
-            return 1.0 / (X.shape[1] * float(dense)) if dense > 0 else 1.0
+            if hasattr(X, "tocsr"):
+                mean, zeros = X.data.sum(dtype=np.float64) / np.prod(X.shape), np.prod(X.shape)
+                zeros = zeros - X.data.size
+                square = np.sum((X.data.astype(np.float64) - mean) ** 2) + zeros * mean**2
+                variance = float(square / np.prod(X.shape))
+            else:
+                variance = float(X.var(dtype=np.float64))
+            if not math.isfinite(variance):
+                raise ValueError("the variance of X is not finite: give gamma as a number")
+            return 1.0 / (X.shape[1] * variance) if variance > 0 else 1.0
         gamma = float(self.gamma)
         if not 0 < gamma < math.inf:
             raise ValueError(f"gamma must be positive and finite; got {self.gamma}")
@@ -84,11 +94,11 @@ class RandomFourierFeatures(FourierFeatures):
     gamma : float or "scale", optional
         Positive. "scale" is 1 / (n_features * X.var()).
     nu : float, optional
-        Smoothness of "matern".
+        Smoothness of "matern", at least 0.05.
     n_components : int, float or "auto", optional
         Number of features. A float between 0 and 1 is an error: as many features as give K(x, y) to
-        that error for all pairs of rows of `X`, with probability 0.99, by Hoeffding's inequality.
-        "auto" is that for 0.1.
+        that error for all pairs of rows of `X`, with probability 0.99, by Hoeffding's inequality
+        for independent frequencies. "auto" is that for 0.1.
     pairs : bool, optional
         Cosines and sines of half as many frequencies, or (False, as RBFSampler) cosines with random
         phases, whose variance is larger and not zero even for x = y. With pairs and an odd number

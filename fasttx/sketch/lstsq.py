@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 import warnings
 from typing import Any
 
@@ -147,6 +148,9 @@ def sketched_lstsq(
     across = method == "lsrn" and m < n
     tall = A.T if across else A
     S, SA = _sketched(tall, size, kind, np.random.default_rng(rng), workers)
+    _check_range(SA)
+    # By powers of two, which are exact: squares of small and large numbers fit then.
+    scales = [2.0 ** -np.frexp(np.abs(column).max())[1] for column in columns.T]
     factor = Factor(SA)
     if factor.rank < n and method != "lsrn":
         raise np.linalg.LinAlgError(
@@ -155,14 +159,16 @@ def sketched_lstsq(
         )
     most = 0 if method == "sketch-and-solve" else max_iterations
     found = []
-    for column in columns.T:
+    for column, scale in zip(columns.T, scales, strict=True):
+        column = column * columns.dtype.type(scale)
         if across:
             problem: Tall | Wide = Wide(A, column, factor)
             start = np.zeros(n)
         else:
             problem = Tall(A, column, factor, workers)
             start = factor.solution(S.columns(column[:, None])[:, 0] if S else column)
-        found.append(iterate(problem, start, tol, most))
+        solution, residual, *rest = iterate(problem, start, tol, most)
+        found.append((solution / scale, residual / scale, *rest))
     x, residuals, iterations, optimality, converged = zip(*found, strict=True)
     if most and not all(converged):
         warnings.warn(
@@ -255,6 +261,13 @@ def leverage_scores(
     return np.minimum(out, 1.0)
 
 
+def _check_range(SA: Array) -> None:
+    """Refuse entries whose squares or products over- or underflow."""
+    largest, limit = float(np.abs(SA).max(initial=0)), 1e12 if SA.dtype == np.float32 else 1e100
+    if largest and not 1 / limit < largest < limit:
+        raise ValueError(f"A has entries of the order of {largest:.0e}: scale it to that of 1")
+
+
 def _sketched(
     A: Any, size: int, kind: str, rng: np.random.Generator, workers: int | None
 ) -> tuple[Any, Array]:
@@ -279,7 +292,7 @@ def _sketch_size(size: int | None, m: int, n: int, method: str) -> int:
     least = min(m, n)
     if size <= least:
         raise ValueError(f"sketch_size must be more than {least}; got {size}")
-    return int(size)
+    return operator.index(size)
 
 
 def _tolerance(tol: float | None, dtype: np.dtype) -> float:

@@ -47,7 +47,7 @@ class SRHT(LinearSketch):
 
     Attributes
     ----------
-    operator_ : LinearOperator of shape (n_components_, n_features)
+    operator_ : LinearOperator of shape ``(n_components_, n_features)``
         The sketch, with its adjoint.
     n_components_ : int
     n_features_in_ : int
@@ -225,7 +225,7 @@ class SparseSign(RowSketch):
     ----------
     operator_, n_components_, n_features_in_
         As for `SRHT`; ``operator_.to_sparse()`` is the matrix.
-    sketch_ : ndarray of shape (n_components_, n_features)
+    sketch_ : ndarray of shape ``(n_components_, n_features)``
         Of `partial_fit`: the sketch of the rows so far.
     n_samples_seen_ : int
         Their number.

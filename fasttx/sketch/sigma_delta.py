@@ -43,7 +43,7 @@ class SigmaDeltaFeatures(FourierFeatures):
 
     Attributes
     ----------
-    operator_ : LinearOperator of shape (n_components_ * block, n_features)
+    operator_ : LinearOperator of shape ``(n_components_ * block, n_features)``
         The frequencies.
     bits_per_feature_ : int
         Size of a code: log2 of the number of values for Sigma-Delta, and block * bits for "beta".
@@ -56,7 +56,8 @@ class SigmaDeltaFeatures(FourierFeatures):
     cosines. Quantization is stable for any input, since cosines are scaled before: for order 2 by
     1 - 2 / (levels - 1), for "beta" by 1 - (beta - 1) / (levels - 1). The error that it adds to an
     inner product decreases with the block, like block**-(order + 1/2) or beta**-block; what remains
-    is the variance of n_components features [1]_. Where bits count, compare with plain rounding
+    is a variance of about (1 + K(x, y)^2) / n_components, since sums of cosines with random phases
+    are nearly normal numbers [1]_. Where bits count, compare with plain rounding
     (``order=1, block=1``) of as many bits for a feature: for the mean error of inner products it
     is often the better one.
 
@@ -113,7 +114,7 @@ class SigmaDeltaFeatures(FourierFeatures):
 
         Returns
         -------
-        ndarray of uint8, shape (n_samples, ceil(n_components_ * bits_per_feature_ / 8))
+        ndarray of uint8, shape ``(n_samples, ceil(n_components_ * bits_per_feature_ / 8))``
             The codes one after the other, their lowest bits first.
         """
         check_is_fitted(self)
@@ -139,7 +140,7 @@ class SigmaDeltaFeatures(FourierFeatures):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_components_)
+        ndarray of shape ``(n_samples, n_components_)``
             ``transform(X)`` for ``encode(X)``.
         """
         check_is_fitted(self)

@@ -89,8 +89,9 @@ def sketched_svd(
 
     Notes
     -----
-    Host only. The first product is a sketch of the columns, A is read 2 `iterations` + 2
-    times, and these products cost 2 m n (k + oversampling) operations each. After i iterations the
+    Host only. The first product is a sketch of the columns, A is read 2 `iterations` + 3
+    times, and these products cost 2 m n (k + oversampling) operations each, but for the first and
+    that with the vectors of the estimate. After i iterations the
     space has all polynomials of degree 2 i + 1 in A, instead of the one power of a subspace
     iteration, and is as good as that after some i**2.
 
@@ -119,7 +120,7 @@ def sketched_svd(
     True
     """
     generator = np.random.default_rng(rng)
-    k, iterations = operator.index(k), operator.index(iterations)
+    k, iterations, oversampling = map(operator.index, (k, iterations, oversampling))
     if iterations < 0 or oversampling < 0:
         raise ValueError(
             f"iterations and oversampling must not be negative; got {iterations}, {oversampling}"
@@ -128,6 +129,8 @@ def sketched_svd(
         return _one_pass(_blocks(A), k, generator)
     if not isinstance(A, LinearOperator):
         A = _real(A)
+    elif np.dtype(A.dtype).kind == "c":
+        raise TypeError(f"expected a real operator; got {A.dtype}")
     m, n = A.shape
     _check_rank(k, m, n)
     return _krylov(A, k, min(k + oversampling, m, n), iterations, generator, workers)
@@ -186,6 +189,8 @@ def update_svd(
     True
     """
     left, values, right = (as_floats(np.atleast_2d(x)) for x in (U, S, V))
+    if np.ndim(S) != 1:
+        raise ValueError(f"S must have one dimension; got shape {np.shape(S)}")
     values, new = values[0], _real(rows)
     r, (p, n) = len(values), new.shape
     upright = right.shape == (n, r) and n != r
@@ -226,13 +231,14 @@ def _krylov(
 ) -> SketchedSVD:
     m, n = A.shape
     if isinstance(A, LinearOperator):
-        test = rng.standard_normal((n, width)).astype(A.dtype)
-        products = A @ test
+        dtype = np.float32 if A.dtype == np.float32 else np.float64
+        products = A @ rng.standard_normal((n, width)).astype(dtype)
     else:
         kind = "sparse-sign" if scipy.sparse.issparse(A) else "srht"
         S = make(kind, n, width, rng, A.dtype, workers)
         products = S.rows(A)
     _check_finite(products)
+    _check_range(products)
     probes = rng.standard_normal((n, PROBES)).astype(products.dtype)
     seen = A @ probes
     adjoint = A.T if not isinstance(A, LinearOperator) else A.H
@@ -249,7 +255,7 @@ def _krylov(
     Q, R = np.linalg.qr(images)
     left, values, right = scipy.linalg.svd(R.T)
     U, Vh = basis @ left[:, :k], right[:k] @ Q.T
-    return _result(U, values[:k], Vh, probes, seen, 2 * turn + 2)
+    return _result(U, values[:k], Vh, probes, seen, 2 * turn + 3)
 
 
 def _orthogonal(block: Array, basis: Array) -> Array:
@@ -281,6 +287,7 @@ def _one_pass(blocks: Iterator[Any], k: int, rng: np.random.Generator) -> Sketch
             raise ValueError(f"blocks of rows must have {n} columns; got shape {rows.shape}")
         ranges.append(W.rows(rows))
         _check_finite(ranges[-1])
+        _check_range(ranges[-1])
         seen.append(rows @ probes)
         Y, F = (
             _row_sketch(seed, count, rows.shape[0], size, dtype)
@@ -334,6 +341,13 @@ def _real(A: Any) -> Any:
 def _check_finite(x: Array) -> None:
     if not np.isfinite(x).all():
         raise ValueError("the matrix contains NaN or infinity")
+
+
+def _check_range(x: Array) -> None:
+    """Refuse entries whose squares over- or underflow."""
+    largest, limit = float(np.abs(x).max(initial=0)), 1e12 if x.dtype == np.float32 else 1e100
+    if largest and not 1 / limit < largest < limit:
+        raise ValueError(f"the matrix has entries of the order of {largest:.0e}: scale it to 1")
 
 
 def _check_rank(k: int, m: int, n: int) -> None:

@@ -6,15 +6,15 @@ only.
 
 References
 ----------
-.. [1] T. A. Plate, "Holographic reduced representations", IEEE Transactions on Neural Networks 6,
-   623-641, 1995.
-.. [2] R. W. Gayler, "Multiplicative binding, representation operators and analogy", 1998.
-.. [3] E. P. Frady, D. Kleyko and F. T. Sommer, "A theory of sequence indexing and working memory in
-   recurrent neural networks", 2018. :arxiv:`1803.00412`
-.. [4] M. M. Alam, A. Oberle, E. Raff, S. Biderman, T. Oates and J. Holt, "A Walsh Hadamard derived
-   linear vector symbolic architecture", 2024. :arxiv:`2410.22669`
-.. [5] K. L. Clarkson, S. Ubaru and E. Yang, "Capacity analysis of vector symbolic architectures",
-   2023. :arxiv:`2301.10352`
+- T. A. Plate, "Holographic reduced representations", IEEE Transactions on Neural Networks 6,
+  623-641, 1995.
+- R. W. Gayler, "Multiplicative binding, representation operators and analogy", 1998.
+- E. P. Frady, D. Kleyko and F. T. Sommer, "A theory of sequence indexing and working memory in
+  recurrent neural networks", 2018. :arxiv:`1803.00412`
+- M. M. Alam, A. Oberle, E. Raff, S. Biderman, T. Oates and J. Holt, "A Walsh Hadamard derived
+  linear vector symbolic architecture", 2024. :arxiv:`2410.22669`
+- K. L. Clarkson, S. Ubaru and E. Yang, "Capacity analysis of vector symbolic architectures",
+  2023. :arxiv:`2301.10352`
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Architecture:
 
 
 class MAPI(Architecture):
-    """Multiply, add, permute with integers: entries ±1, bundles are sums [2]_.
+    """Multiply, add, permute with integers: entries ±1, bundles are sums (Gayler 1998).
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class MAPI(Architecture):
 
 
 class MAPB(Architecture):
-    """Multiply, add, permute with bits: entries ±1, bundles are majorities, ties drawn by lot [2]_.
+    """Multiply, add, permute with bits: entries ±1, bundles are majorities, ties drawn by lot.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ class _Spectral(Architecture):
 
 
 class Hadamard(_Spectral):
-    """Binding by XOR convolution, which multiplies Walsh spectra; these are ±1 [4]_.
+    """Binding by XOR convolution, which multiplies Walsh spectra; these are ±1.
 
     Binding is its own inverse, as for `MAPI`, but vectors have normally distributed entries.
 
@@ -205,8 +205,7 @@ class Hadamard(_Spectral):
 
 
 class Circular(_Spectral):
-    """Binding by circular convolution: holographic reduced representations [1]_, of unitary
-    vectors.
+    """Binding by circular convolution, of unitary vectors: holographic reduced representations.
 
     Unbinding is circular correlation, and exact since the Fourier spectra have magnitude one.
 
@@ -325,10 +324,9 @@ def error_probability(architecture: type[Architecture], d: int, bundled: int, it
     -------
     float
 
-    Notes
-    -----
-    Similarities are taken for normally distributed ([3]_, equation 2.15), with the right means and
-    variances, those of wrong items given the right one's; which holds for d of some hundred.
+    Notes ----- Similarities are taken for normally distributed, as by Frady and others (2018), with
+    the right means and variances, those of wrong items given the right one's; which holds for d of
+    some hundred.
 
     Examples
     --------
