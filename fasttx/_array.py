@@ -118,6 +118,13 @@ def output(x: np.ndarray, dtype: np.dtype, overwrite: bool) -> np.ndarray:
     return x if fits else empty_like(x, dtype)
 
 
+def frozen(x: np.ndarray) -> np.ndarray:
+    """A C-contiguous, read-only view or copy: the one kind of input that loops are compiled for."""
+    x = np.ascontiguousarray(x).view()
+    x.flags.writeable = False
+    return x
+
+
 def dense_order(x: np.ndarray) -> list[int] | None:
     """An order of axes in which `x` is C-contiguous, if there is one."""
     if x.flags.c_contiguous:

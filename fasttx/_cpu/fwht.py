@@ -195,18 +195,19 @@ BASE_COLUMNS = 512  # columns in a unit of work
 
 @functools.cache
 def base(dtype):
-    """``f(flat, length, codes, first, last)``: a ±1 matrix along the first axis of (m, length).
+    """``f(flat, m, length, codes, first, last)``: a ±1 matrix along the first axis of (m, length).
 
     `flat` holds such arrays one after the other and is transformed in place; the units `first` to
-    `last` are their blocks of `BASE_COLUMNS` columns; `codes` is ``base_codes(matrix)``.
+    `last` are their blocks of `BASE_COLUMNS` columns; `codes` is ``base_codes(matrix)``. Both may
+    be addresses.
     """
     name, size, width = np.dtype(dtype).name, np.dtype(dtype).itemsize, 2 * plan.width(dtype)
     line = size * width
     wide, one = simd_sums.signed_sums(dtype, width, line), simd_sums.signed_sums(dtype, 1, line)
 
     @entry(f"base_{name}")
-    def run(flat, length, codes, first, last):
-        m, step, entries = codes.shape[0], length * size, simd.address(codes)
+    def run(flat, m, length, codes, first, last):
+        step, entries = length * size, simd.address(codes)
         scratch = np.empty(4 * m * line + 64, np.uint8)
         table = (simd.address(scratch) + 63) & -64
         blocks = (length + BASE_COLUMNS - 1) // BASE_COLUMNS

@@ -41,6 +41,18 @@ def signs(dtype):
 
 
 @functools.cache
+def words():
+    """``f(seed, start, out)``: 64 random bits for each counter from `start` on."""
+
+    @entry("random_words")
+    def run(seed, start, out):
+        for i in range(out.size):
+            out[i] = hashed(seed, start + i)
+
+    return run
+
+
+@functools.cache
 def buckets():
     """``f(seed, start, edges, places, signs)``: for each counter one place in each range of edges.
 

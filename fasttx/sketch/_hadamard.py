@@ -8,11 +8,12 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import DTypeLike
 
+from .._array import frozen
 from .._cpu import random as streams
 from .._cpu import sketch as loops
 from ..transforms.fwht import fwht, ifwht
 from ..transforms.hadamard import base_matrix, next_hadamard_len, split_length
-from ._operators import BLOCK_BYTES, COLUMN_BYTES, Array, SketchOperator, frozen
+from ._operators import BLOCK_BYTES, COLUMN_BYTES, Array, SketchOperator
 
 # Cost of an addition to an output over that of a level of a point, in the first cache and in the
 # second: for rows the entries have to be gathered, for columns they are contiguous.

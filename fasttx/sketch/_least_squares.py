@@ -11,8 +11,8 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from .. import _threads
+from .._array import frozen
 from .._cpu import lstsq as loops
-from ._operators import frozen
 
 Array = NDArray[Any]
 

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from .. import _threads
+from .._array import frozen
 from .._cpu import sketch as loops
 
 Array = NDArray[Any]
@@ -304,13 +305,6 @@ def as_csr(x: Any) -> Any:
     """A sparse array in CSR form, of a floating dtype that products keep."""
     x = x.tocsr()
     return x if x.dtype.char in "fdFD" else x.astype(np.float64)
-
-
-def frozen(x: Array) -> Array:
-    """A C-contiguous, read-only view or copy: the one kind of input that loops are compiled for."""
-    x = np.ascontiguousarray(x).view()
-    x.flags.writeable = False
-    return x
 
 
 def as_floats(x: Any) -> Array:

@@ -159,6 +159,25 @@ class SigmaDeltaFeatures(FourierFeatures):
             out[start : start + GROUP] = self._features(values, dtype)
         return out
 
+    def condensed(self, X: ArrayLike) -> NDArray[Any]:
+        """The features before quantization: for queries, which need no codes.
+
+        Parameters
+        ----------
+        X : array_like or sparse of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape ``(n_samples, n_components_)``
+            Weighted sums of the cosines, as near to ``transform(X)`` as its bits allow.
+        """
+        check_is_fitted(self)
+        X = self._validated(X, reset=False)
+        x = self.operator_.rows(X)
+        waves(x, self.phases_, 1.0, x, self.workers)
+        sums = x.reshape(len(x), self.n_components_, -1) @ self._weights.astype(x.dtype)
+        return sums * x.dtype.type(np.sqrt(2 / self.n_components_) / np.linalg.norm(self._weights))
+
     def _prepare(self, X: Any) -> None:
         levels, block = self._scheme()
         if self.order == "beta":

@@ -182,8 +182,9 @@ def _levels(kernel, src, out, n, inner, scale, workers) -> None:
 
 
 def _apply_base(codes, length, flat, workers) -> None:
-    units = flat.size // (len(codes) * length) * -(-length // loops.BASE_COLUMNS)
-    _threads.share(partial(loops.base(NAMES[flat.dtype]), flat, length, codes), units, workers)
+    m = len(codes)
+    units = flat.size // (m * length) * -(-length // loops.BASE_COLUMNS)
+    _threads.share(partial(loops.base(NAMES[flat.dtype]), flat, m, length, codes), units, workers)
 
 
 def _reorder(tables, inner, src, out, workers) -> None:

@@ -1,0 +1,117 @@
+"""What encoders return: packed arrays that know their size, their encoder and a form in bytes."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _bytes
+
+Array = NDArray[Any]
+
+
+class Described(ABC):
+    """An object that a dictionary of numbers, strings, arrays and such objects describes."""
+
+    @abstractmethod
+    def _state(self) -> dict[str, Any]:
+        """What `_from_state` makes the same object of."""
+
+    @classmethod
+    def _from_state(cls, state: dict[str, Any]) -> Self:
+        return cls(**state)
+
+
+class Codec(Described):
+    """Encoder of arrays, and decoder of its own codes."""
+
+    @abstractmethod
+    def decode(self, codes: Any) -> Array:
+        """The array that `codes` stand for, of their shape."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Codes:
+    """Codes of an array: small arrays, and the codec that reads them.
+
+    Attributes
+    ----------
+    codec : object
+        What made the codes; its parameters are not counted in their size.
+    shape : tuple of int
+        Of the array that was encoded.
+
+    Notes
+    -----
+    ``codes[i]``, with an integer, a slice or an array of integers or booleans, are the codes of
+    these rows; ``len(codes)`` is the number of rows.
+    """
+
+    codec: Any
+    shape: tuple[int, ...]
+
+    # Fields that hold for all rows, and so are kept whole when rows are taken.
+    _shared: ClassVar[tuple[str, ...]] = ()
+
+    def _arrays(self) -> dict[str, Array]:
+        values = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return {name: value for name, value in values if isinstance(value, np.ndarray)}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays: packed values, scales, norms and the like."""
+        return sum(array.nbytes for array in self._arrays().values())
+
+    @property
+    def bits_per_value(self) -> float:
+        """Bits of all arrays for each number that was encoded."""
+        return 8 * self.nbytes / math.prod(self.shape)
+
+    def decode(self) -> Array:
+        """The array that these codes stand for."""
+        return self.codec.decode(self)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Self:
+        one = isinstance(rows, int | np.integer)
+        chosen = np.arange(len(self))[rows]
+        if chosen.ndim > 1:
+            raise IndexError("codes are indexed by row: with an integer, a slice or one array")
+        take = [int(chosen)] if one else rows
+        parts = {n: a[take] for n, a in self._arrays().items() if n not in self._shared}
+        shape = self.shape[1:] if one else (chosen.size, *self.shape[1:])
+        return replace(self, shape=shape, **parts)
+
+    def __repr__(self) -> str:
+        name, codec = type(self).__name__, type(self.codec).__name__
+        size = f"{self.nbytes} bytes, {self.bits_per_value:.3f} bits a value" if self.shape else ""
+        return f"{name}({codec}, shape={self.shape}, {size})"
+
+    def to_bytes(self) -> bytes:
+        """These codes with their codec as bytes, with a version and a checksum."""
+        state = {"shape": list(self.shape), **self._arrays()}
+        return _bytes.pack(type(self).__name__, {"codec": self.codec, **state})
+
+    @staticmethod
+    def from_bytes(data: bytes) -> Codes:
+        """Codes from what `to_bytes` returned.
+
+        Raises
+        ------
+        ValueError
+            If bytes are missing or were altered, or come from a later version.
+        """
+        name, state = _bytes.unpack(data)
+        kind = _bytes.find(name, Codes)
+        state["shape"] = tuple(state["shape"])
+        try:
+            return kind(**state)
+        except TypeError as error:
+            raise ValueError(f"the bytes do not describe {name}") from error

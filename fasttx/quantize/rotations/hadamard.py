@@ -1,0 +1,166 @@
+"""Randomized Hadamard transforms: random signs and Hadamard matrices, several times over."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ... import _threads
+from ..._cpu import fwht, random
+from ..._cpu import rotations as loops
+from ...transforms.hadamard import base_matrix, split_length
+from .._rows import as_positive, as_seed
+from ._base import Rotation
+
+Array = NDArray[Any]
+
+
+class Tables(NamedTuple):
+    """What the loops read: see `fasttx._cpu.rotations.row`."""
+
+    signs: Array
+    starts: Array
+    span: int
+    shape: tuple[int, int]
+    scales: tuple[float, float]
+    at: tuple[int, int]
+    codes: int
+
+
+class RandomizedHadamard(Rotation):
+    """Randomized Hadamard transform: R = H D_r ... H D_1, D_i random signs, H orthogonal.
+
+    Parameters
+    ----------
+    d : int
+        Length of rows.
+    rounds : int, optional
+        Number of factors H D_i. Two make single large entries, and pairs of them, look Gaussian.
+    block : int or "overlap", optional
+        Length of the blocks of H, a divisor of d for which there is a Hadamard matrix: a group of
+        a block format, say. With "overlap" a round transforms the first or, in every second round,
+        the last L entries, L the largest power of two up to d: this mixes all entries for any d.
+        By default d itself if it is of the form m * 2**k with a base order m (see
+        `fasttx.next_hadamard_len`), else the largest power of two that divides d.
+    rng : int or numpy.random.Generator, optional
+        Source of the signs.
+
+    Attributes
+    ----------
+    d, rounds : int
+    block : int or "overlap"
+
+    Notes
+    -----
+    Host only. d log2(block) additions a row and round (m/4 more an entry for base orders m > 1);
+    a row stays in cache for all rounds, so that long arrays cost about a pass over memory. Signs
+    are hashes of a seed of 63 bits, all that is stored of them.
+
+    References
+    ----------
+    .. [1] N. Ailon and B. Chazelle, "The fast Johnson-Lindenstrauss transform and approximate
+       nearest neighbors", SIAM J. Comput. 39 (2009), section 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fasttx.quantize import RandomizedHadamard
+    >>> rotation = RandomizedHadamard(80, rng=0)
+    >>> x = np.eye(80, dtype=np.float32)[:1]
+    >>> y = rotation(x)
+    >>> float(np.abs(y).max()) < 0.6, bool(np.allclose(rotation.inverse(y), x, atol=1e-6))
+    (True, True)
+    """
+
+    def __init__(self, d: int, rounds: int = 2, block: int | str | None = None, *, rng: Any = None):
+        self.d = as_positive(d, "d")
+        self.rounds = as_positive(rounds, "rounds")
+        self.block = _block(self.d, block)
+        self._seed = as_seed(rng)
+
+    def _state(self) -> dict[str, Any]:
+        return {"d": self.d, "rounds": self.rounds, "block": self.block, "seed": self._seed}
+
+    @classmethod
+    def _from_state(cls, state: dict[str, Any]) -> RandomizedHadamard:
+        made = cls(state["d"], state["rounds"], state["block"], rng=0)
+        made._seed = state["seed"]
+        return made
+
+    def __repr__(self) -> str:
+        return f"RandomizedHadamard({self.d}, rounds={self.rounds}, block={self.block!r})"
+
+    def tables(self, dtype: Any, inverse: bool = False) -> Tables:
+        """What loops over rows of that dtype read."""
+        overlap = isinstance(self.block, str)
+        block = self._window if isinstance(self.block, str) else self.block
+        m, exponent = split_length(block)
+        scale = 1 / math.sqrt(block)
+        return Tables(
+            self._signs,
+            self._starts,
+            block if overlap else self.d,
+            (m, 1 << exponent),
+            (1.0, scale) if overlap else (scale, 1.0),
+            loops.transforms_at(np.dtype(dtype).name),
+            _base_codes(m)[int(inverse)].ctypes.data,
+        )
+
+    @functools.cached_property
+    def _signs(self) -> Array:
+        """Random bits, one row for each round."""
+        count = -(-self.d // 64)
+        words = np.empty(self.rounds * count, np.uint64)
+        random.words()(np.uint64(self._seed), 0, words)
+        return words.reshape(self.rounds, count)
+
+    @functools.cached_property
+    def _starts(self) -> Array:
+        starts = np.zeros(self.rounds, np.int64)
+        if isinstance(self.block, str):
+            starts[1::2] = self.d - self._window
+        return starts
+
+    @property
+    def _window(self) -> int:
+        """The largest power of two up to d."""
+        return 1 << (self.d.bit_length() - 1)
+
+    def _rotate(self, rows: Array, out: Array, inverse: bool, workers: int | None) -> None:
+        run, tables = loops.rotate(rows.dtype.name), self.tables(rows.dtype, inverse)
+        share = functools.partial(run, rows, out, *tables, inverse)
+        _threads.share(share, len(rows), _threads.resolve(workers, rows.size))
+
+
+@functools.cache
+def _base_codes(m: int) -> tuple[Array, Array]:
+    if m == 1:
+        return np.zeros(1, np.int32), np.zeros(1, np.int32)
+    return fwht.base_codes(base_matrix(m)), fwht.base_codes(base_matrix(m).T)
+
+
+def has_hadamard(n: int) -> bool:
+    """Whether there is a fast transform of n points."""
+    try:
+        split_length(n)
+    except ValueError:
+        return False
+    return True
+
+
+def _block(d: int, block: int | str | None) -> int | str:
+    if block is None:
+        return d if has_hadamard(d) else d & -d
+    if isinstance(block, str):
+        if block != "overlap":
+            raise ValueError(f"block must be an integer or 'overlap'; got {block!r}")
+        return block
+    block = as_positive(block, "block")
+    if d % block:
+        raise ValueError(f"block must divide d = {d}; got {block}")
+    split_length(block)
+    return block
