@@ -20,58 +20,74 @@ def transforms_at(dtype):
     return powers, address_of(fwht.base(dtype), _BASE)
 
 
-@functools.cache
-def row(dtype):
-    """``f(source, place, d, signs, starts, span, shape, scales, at, codes, inverse, ahead)``.
+BATCH = 4096  # numbers of rows that are transformed by one call, in the first cache
 
-    Rotates the row at the address `source` to that at `place`, the same for an inverse. Round r
-    changes the signs of the 1-bits of ``signs[r]``, multiplies by ``scales[0]`` and transforms the
-    `span` entries from ``starts[r]`` on, times ``scales[1]``, in blocks of m * part entries,
-    ``shape = (m, part)``; the inverse goes backwards. `at` are
-    `transforms_at`, `codes` the address of ``base_codes`` of the base matrix, or of its transpose
-    for the inverse. Meanwhile `d` entries from `ahead` on are asked for, unless it is 0.
+
+@functools.cache
+def block(dtype):
+    """``f(source, place, count, d, tables, inverse, ahead)``: rows at an address, to another one.
+
+    `tables` is (signs, starts, span, (m, part), scales, at, codes). Round r changes the signs of
+    the 1-bits of ``signs[r]``, multiplies by ``scales[0]`` and transforms the `span` entries from
+    ``starts[r]`` on, times ``scales[1]``, in blocks of m * part entries; the inverse goes
+    backwards, and only in place. `at` are `transforms_at`, `codes` the address of ``base_codes`` of
+    the base matrix, or of its transpose for the inverse. Meanwhile as many rows from `ahead` on are
+    asked for, unless it is 0.
     """
     transform, base, flip = caller(_TRANSFORM), caller(_BASE), simd_signs.flip(dtype)
     size = np.dtype(dtype).itemsize
 
-    @compiled_as(f"rotations_row_{dtype}")
-    def run(source, place, d, signs, starts, span, shape, scales, at, codes, inverse, ahead):
-        rounds, (m, part) = len(signs), shape
-        blocks = (part + fwht.BASE_COLUMNS - 1) // fwht.BASE_COLUMNS
+    @compiled_as(f"rotations_block_{dtype}")
+    def run(source, place, count, d, tables, inverse, ahead):
+        signs, starts, span, (m, part), scales, at, codes = tables
+        rounds, row = len(signs), d * size
+        slabs = (part + fwht.BASE_COLUMNS - 1) // fwht.BASE_COLUMNS
+        calls, length = count, span
+        if span == d:  # the rows are one after the other
+            calls, length = 1, count * d
         for step in range(rounds):
             r = rounds - 1 - step if inverse else step
-            ask = ahead if step == rounds - 1 else 0
-            bits, here = simd.address(signs[r]), place + starts[r] * size
+            bits = simd.address(signs[r])
             if not inverse:
-                flip(place if step else source, place, bits, d, scales[0], ask)
-            if part > 1 or scales[1] != 1:
-                transform(at[0], (here, here, span, part, 1, scales[1], -1, 0, 0))
-            if m > 1:
-                base(at[1], (here, m, part, codes, 0, span // (m * part) * blocks))
+                start = place if step else source
+                for i in range(count):
+                    ask = ahead + i * row if ahead and step == rounds - 1 else 0
+                    flip(start + i * row, place + i * row, bits, d, scales[0], ask)
+            for i in range(calls):
+                here = place + i * row + starts[r] * size
+                if part > 1 or scales[1] != 1:
+                    transform(at[0], (here, here, length, part, 1, scales[1], -1, 0, 0))
+                if m > 1:
+                    base(at[1], (here, m, part, codes, 0, length // (m * part) * slabs))
             if inverse:
-                flip(place, place, bits, d, scales[0], ask)
+                for i in range(count):
+                    ask = ahead + i * row if ahead and step == rounds - 1 else 0
+                    flip(place + i * row, place + i * row, bits, d, scales[0], ask)
 
     return run
 
 
 @functools.cache
 def rotate(dtype):
-    """``f(x, out, signs, starts, span, shape, scales, at, codes, inverse, first, last)``.
+    """``f(x, out, tables, inverse, first, last)``: rows `first` to `last`; see `block`.
 
-    Rotates rows `first` to `last`; `out` may be at the same place as `x`; see `row` for the rest.
+    `out` may be at the same place as `x`.
     """
-    one_row, size = row(dtype), np.dtype(dtype).itemsize
+    rows, size = block(dtype), np.dtype(dtype).itemsize
 
     @entry(f"rotations_{dtype}")
-    def run(x, out, signs, starts, span, shape, scales, at, codes, inverse, first, last):
+    def run(x, out, tables, inverse, first, last):
         d = x.shape[1]
-        for i in range(first, last):
+        batch = max(1, BATCH // d)
+        for i in range(first, last, batch):
+            count = min(batch, last - i)
             source, place = simd.address(x) + i * d * size, simd.address(out) + i * d * size
             if inverse and source != place:
-                for j in range(d):
-                    out[i, j] = x[i, j]
+                for r in range(i, i + count):
+                    for j in range(d):
+                        out[r, j] = x[r, j]
                 source = place
-            ahead = source + d * size if i + 1 < last else 0
-            one_row(source, place, d, signs, starts, span, shape, scales, at, codes, inverse, ahead)
+            ahead = source + count * d * size if i + 2 * batch <= last else 0
+            rows(source, place, count, d, tables, inverse, ahead)
 
     return run

@@ -74,40 +74,55 @@ def _accumulators(builder, vector, count):
 
 
 def encode(bits):
-    """``f(src, thresholds, levels, dst, plane_step, groups, sums)``: planes of a row of float32.
+    """``f(src, src_step, factors, thresholds, levels, dst, dst_step, plane_step, groups, sums,
+    rows)``: codes of rows of float32, each times its number in `factors`.
 
-    A magnitude is coded by the number of `thresholds` (2**(bits - 1) - 1, increasing) below it.
-    `sums` gets two times 16 numbers, to be added: of the products of numbers and their levels, and
-    of the squares of levels.
+    A magnitude is coded by the number of `thresholds` (2**(bits - 1) - 1, increasing) below it. For
+    each row `sums` gets two float32 numbers: the sum of the products of numbers and their levels,
+    and of the squares of levels.
     """
 
-    def body(builder, src, thresholds, levels, dst, plane_step, groups, sums):
+    def body(builder, *args):
+        src, src_step, factors, thresholds, levels, dst, dst_step, plane_step, *rest = args
+        groups, sums, rows = rest
         emit = _Codes(builder, bits, levels)
         products, squares = _accumulators(builder, emit.vector, 2)
-        with cgutils.for_range(builder, groups) as loop:
-            x = emit.load(builder.add(src, builder.mul(loop.index, _I64(4 * WIDTH))))
-            size = emit.call("fabs", x)
-            masks = [ir.Constant(_LANES, [ir.IntType(1)(0)] * WIDTH)] * emit.low
-            for j in range(1, 1 << emit.low):
-                threshold = emit.broadcast(builder.add(thresholds, _I64(4 * (j - 1))))
-                above = builder.fcmp_ordered(">", size, threshold)
-                # The count has bit p where an odd number of multiples of 2**p is reached.
-                for p in range(emit.low):
-                    if j % (1 << p) == 0:
-                        masks[p] = builder.xor(masks[p], above)
-            level = emit.magnitudes(masks)
-            builder.store(emit.fma(size, level, builder.load(products)), products)
-            builder.store(emit.fma(level, level, builder.load(squares)), squares)
-            masks.append(builder.fcmp_ordered("<", x, emit.constant([0.0] * WIDTH)))
-            place = builder.add(dst, builder.mul(loop.index, _I64(2)))
-            for p, mask in enumerate(masks):
-                word = builder.bitcast(mask, _I16)
-                pointer = builder.inttoptr(emit.address(place, plane_step, p), _I16.as_pointer())
-                builder.store(word, pointer)
-        emit.store(builder.load(products), sums)
-        emit.store(builder.load(squares), builder.add(sums, _I64(4 * WIDTH)))
+        zero = emit.constant([0.0] * WIDTH)
+        with cgutils.for_range(builder, rows) as row:
+            start = builder.add(src, builder.mul(row.index, src_step))
+            target = builder.add(dst, builder.mul(row.index, dst_step))
+            factor = emit.broadcast(builder.add(factors, builder.mul(row.index, _I64(4))))
+            builder.store(zero, products)
+            builder.store(zero, squares)
+            with cgutils.for_range(builder, groups) as loop:
+                x = emit.load(builder.add(start, builder.mul(loop.index, _I64(4 * WIDTH))))
+                x = builder.fmul(x, factor)
+                size = emit.call("fabs", x)
+                masks = [ir.Constant(_LANES, [ir.IntType(1)(0)] * WIDTH)] * emit.low
+                for j in range(1, 1 << emit.low):
+                    threshold = emit.broadcast(builder.add(thresholds, _I64(4 * (j - 1))))
+                    above = builder.fcmp_ordered(">", size, threshold)
+                    # The count has bit p where an odd number of multiples of 2**p is reached.
+                    for p in range(emit.low):
+                        if j % (1 << p) == 0:
+                            masks[p] = builder.xor(masks[p], above)
+                level = emit.magnitudes(masks)
+                builder.store(emit.fma(size, level, builder.load(products)), products)
+                builder.store(emit.fma(level, level, builder.load(squares)), squares)
+                masks.append(builder.fcmp_ordered("<", x, zero))
+                place = builder.add(target, builder.mul(loop.index, _I64(2)))
+                for p, mask in enumerate(masks):
+                    word = builder.bitcast(mask, _I16)
+                    pointer = builder.inttoptr(emit.address(place, plane_step, p), word_pointer)
+                    builder.store(word, pointer)
+            place = builder.add(sums, builder.mul(row.index, _I64(8)))
+            for total in (products, squares):
+                pointer = builder.inttoptr(place, emit.scalar.as_pointer())
+                builder.store(emit.total(builder.load(total)), pointer)
+                place = builder.add(place, _I64(4))
 
-    return _codelet(f"encode{bits}", 7, body)
+    word_pointer = _I16.as_pointer()
+    return _codelet(f"encode{bits}", 11, body)
 
 
 def decode(bits):

@@ -15,20 +15,22 @@ GROUP = simd_codes.WIDTH
 ROWS, SPAN = 48, 128  # rows and numbers of each that are decoded at a time, in the first cache
 
 PLAIN, UNBIASED, LEAST_SQUARES = 0, 1, 2  # rules of gains
+TINY = 1e-30  # keeps a row of zeros from being divided by zero
 
 
 @functools.cache
 def encode(bits, dtype):
     """``f(x, rotation, thresholds, levels, scaling, planes, norms, gains, first, last)``: codes.
 
-    Returns the first row that is not finite, or -1. `scaling` is (factors, peak, rule): a row is
+    Returns the first row that is not finite, or -1. `scaling` is (trials, peak, rule): a row is
     divided by its norm and rotated, times sqrt(d) or, with `peak`, what makes its largest magnitude
-    1; then multiplied by that one of `factors` whose codes have the best cosine with it. A row is
+    1; then multiplied by that one of `trials` whose codes have the best cosine with it. A row is
     about ``norm * gain * levels`` in the rotated frame: `norms` has its norm over sqrt(d) or the
     peak, and `gains`, by `rule`, 1, or what makes inner products unbiased, or the distance least.
-    `rotation` are the arguments `signs` to `codes` of `rotations.row`.
+    `rotation` are `tables` of `rotations.block`.
     """
-    one_row, codelet = rotations.row("float32"), simd_codes.encode(bits)
+    rows, codelet = rotations.block("float32"), simd_codes.encode(bits)
+    kind = np.dtype(dtype).type
 
     @compiled_as(f"codes_norm_{dtype}", any_order=True)
     def norm(x):
@@ -37,59 +39,78 @@ def encode(bits, dtype):
             total += np.float64(x[i]) * np.float64(x[i])
         return np.sqrt(total)
 
-    @compiled_as(f"codes_total_{bits}_{dtype}", any_order=True)
-    def total(x):
+    @compiled_as(f"codes_peak_{bits}_{dtype}")
+    def largest(x):
         result = np.float32(0)
         for i in range(x.size):
-            result += x[i]
-        return np.float64(result)
+            result = max(result, abs(x[i]))
+        return result
 
     @entry(f"codes_encode_{bits}_{dtype}")
     def run(x, rotation, thresholds, levels, scaling, planes, norms, gains, first, last):
-        factors, peak, rule = scaling
-        d, groups = x.shape[1], planes.shape[2] // 2
-        signs, starts, span, shape, scales, at, codes = rotation
-        v, w = np.zeros(groups * GROUP, np.float32), np.zeros(groups * GROUP, np.float32)
-        sums = np.empty((2, GROUP), np.float32)
-        place, scratch, to = simd.address(v), simd.address(w), simd.address(sums)
-        low, high = simd.address(thresholds), simd.address(levels)
-        plane = 2 * groups
-        for i in range(first, last):
-            row, size = x[i], norm(x[i])
-            if not np.isfinite(size):
-                return i
-            unit = np.sqrt(np.float64(d)) / size if size > 0 else 0.0
-            for j in range(d):
-                v[j] = row[j] * unit
-            if len(signs):
-                one_row(place, place, d, signs, starts, span, shape, scales, at, codes, False, 0)
-            scale = 1.0
-            if peak:
-                largest = np.float32(0)
-                for j in range(d):
-                    largest = max(largest, abs(v[j]))
-                if largest > 0:
-                    scale = 1 / np.float64(largest)
-            target = simd.address(planes) + i * bits * plane
-            chosen, best = factors[0], -1.0
-            if factors.size > 1:
-                for factor in factors:
+        trials, peak, rule = scaling
+        d, plane = x.shape[1], planes.shape[2]
+        padded, step = plane // 2 * GROUP, planes.shape[1] * plane
+        batch = max(1, rotations.BATCH // d)
+        v, w = np.empty((batch, d), np.float32), np.zeros((batch, padded), np.float32)
+        factors, sums = np.ones(batch, np.float32), np.empty((batch, 2), np.float32)
+        best, chosen = np.empty(batch), np.ones(batch, np.float32)
+        sizes, low, high = np.empty(batch), simd.address(thresholds), simd.address(levels)
+        # Zeros after the end of a row have the lowest level.
+        added = (padded - d) * np.float64(levels[0]) ** 2
+        for start in range(first, last, batch):
+            count = min(batch, last - start)
+            for r in range(count):
+                row, into = x[start + r], v[r]
+                size = norm(row)
+                if not np.isfinite(size):
+                    return start + r
+                sizes[r] = size / np.sqrt(np.float64(d))
+                unit = 1 / sizes[r] if size > 0 else 0.0
+                if 1e-30 < unit < 1e30:  # in range of float32, where that is x's dtype
+                    narrow = kind(unit)
                     for j in range(d):
-                        w[j] = v[j] * np.float32(factor * scale)
-                    codelet(scratch, low, high, target, plane, groups, to)
-                    cosine = total(sums[0]) ** 2 / max(total(sums[1]), 1e-30)
-                    if cosine > best * factor**2:
-                        best, chosen = cosine / factor**2, factor
-            factor = np.float32(chosen * scale)
-            for j in range(d):
-                w[j] = v[j] * factor
-            codelet(scratch, low, high, target, plane, groups, to)
-            products, squares = total(sums[0]) / factor, total(sums[1])
-            norms[i] = 1 / (unit * scale) if size > 0 else 0.0
-            if rule == UNBIASED:
-                gains[i] = d / scale / products if size > 0 else 1.0
-            elif rule == LEAST_SQUARES:
-                gains[i] = products * scale / squares if size > 0 else 1.0
+                        into[j] = row[j] * narrow
+                else:
+                    for j in range(d):
+                        into[j] = row[j] * unit
+            place = simd.address(v)
+            if len(rotation[0]):
+                rows(place, place, count, d, rotation, False, 0)
+            if padded > d:
+                for r in range(count):
+                    row, into = v[r], w[r]
+                    for j in range(d):
+                        into[j] = row[j]
+                place = simd.address(w)
+            if peak:
+                for r in range(count):
+                    top = largest(v[r])
+                    factors[r] = 1 / top if top > 0 else np.float32(1)
+                    sizes[r] *= top
+            line, to = 4 * padded, simd.address(sums)
+            target, given = simd.address(planes) + start * step, simd.address(factors)
+            if trials.size > 1:
+                best[:count] = -1.0
+                for trial in trials:
+                    factors[:] = trial
+                    codelet(
+                        place, line, given, low, high, target, step, plane, plane // 2, to, count
+                    )
+                    for r in range(count):
+                        cosine = (sums[r, 0] / trial) ** 2 / (sums[r, 1] - added + TINY)
+                        if cosine > best[r]:
+                            best[r], chosen[r] = cosine, trial
+                factors[:] = chosen
+            codelet(place, line, given, low, high, target, step, plane, plane // 2, to, count)
+            for r in range(count):
+                norms[start + r] = sizes[r]
+                if rule and sizes[r] == 0:
+                    gains[start + r] = 1.0
+                elif rule == UNBIASED:
+                    gains[start + r] = d * factors[r] / sums[r, 0]
+                elif rule == LEAST_SQUARES:
+                    gains[start + r] = sums[r, 0] / factors[r] / (sums[r, 1] - added)
         return -1
 
     return run

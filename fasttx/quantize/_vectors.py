@@ -174,6 +174,7 @@ class VectorCodec(Scorer):
         planes = np.empty((n, self._planes, 2 * groups), np.uint8)
         norms = np.empty(n, np.float32)
         gains = np.empty(n if self._rule else 0, np.float32)
+        short = np.empty(n, np.float16) if self._rule else None
         if self.rotation is None or isinstance(self.rotation, RandomizedHadamard):
             rows, rotation = frozen(given), self._fused
         else:
@@ -187,17 +188,17 @@ class VectorCodec(Scorer):
             at = run(rows, *fixed, planes, norms, gains, first, last)
             if at >= 0:
                 bad.append(at)
+            elif short is not None:
+                short[first:last] = gains[first:last]
 
         _threads.share(some, n, _threads.resolve(workers, given.size))
         if bad:
             raise ValueError(f"X contains NaN or infinity, in row {min(bad)}")
-        stored = self._stored(norms)
-        short = gains.astype(np.float16) if self._rule else None
-        return VectorCodes(self, (n, self.d), planes, stored, short)
+        return VectorCodes(self, (n, self.d), planes, self._stored(norms), short)
 
     def _stored(self, norms: Array) -> Array:
         with np.errstate(over="ignore"):
-            stored = norms.astype(self.norm_dtype)
+            stored = norms.astype(self.norm_dtype, copy=False)
         if not np.isfinite(stored).all():
             row = int(np.argmin(np.isfinite(stored)))
             raise ValueError(f"the norm of row {row} exceeds the range of {self.norm_dtype}")

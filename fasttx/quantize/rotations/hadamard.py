@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 
 class Tables(NamedTuple):
-    """What the loops read: see `fasttx._cpu.rotations.row`."""
+    """What the loops read: see `fasttx._cpu.rotations.block`."""
 
     signs: Array
     starts: Array
@@ -132,7 +132,7 @@ class RandomizedHadamard(Rotation):
 
     def _rotate(self, rows: Array, out: Array, inverse: bool, workers: int | None) -> None:
         run, tables = loops.rotate(rows.dtype.name), self.tables(rows.dtype, inverse)
-        share = functools.partial(run, rows, out, *tables, inverse)
+        share = functools.partial(run, rows, out, tuple(tables), inverse)
         _threads.share(share, len(rows), _threads.resolve(workers, rows.size))
 
 
