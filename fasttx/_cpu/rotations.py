@@ -32,7 +32,7 @@ def block(dtype):
     ``starts[r]`` on, times ``scales[1]``, in blocks of m * part entries; the inverse goes
     backwards, and only in place. `at` are `transforms_at`, `codes` the address of ``base_codes`` of
     the base matrix, or of its transpose for the inverse. Meanwhile as many rows from `ahead` on are
-    asked for, unless it is 0.
+    asked for, half in each of the first two rounds, unless it is 0.
     """
     transform, base, flip = caller(_TRANSFORM), caller(_BASE), simd_signs.flip(dtype)
     size = np.dtype(dtype).itemsize
@@ -51,7 +51,7 @@ def block(dtype):
             if not inverse:
                 start = place if step else source
                 for i in range(count):
-                    ask = ahead + i * row if ahead and step == rounds - 1 else 0
+                    ask = ahead + i * row + step * (row // 2) if ahead and step < 2 else 0
                     flip(start + i * row, place + i * row, bits, d, scales[0], ask)
             for i in range(calls):
                 here = place + i * row + starts[r] * size
@@ -61,7 +61,7 @@ def block(dtype):
                     base(at[1], (here, m, part, codes, 0, length // (m * part) * slabs))
             if inverse:
                 for i in range(count):
-                    ask = ahead + i * row if ahead and step == rounds - 1 else 0
+                    ask = ahead + i * row + step * (row // 2) if ahead and step < 2 else 0
                     flip(place + i * row, place + i * row, bits, d, scales[0], ask)
 
     return run

@@ -14,8 +14,8 @@ _I32, _I64 = ir.IntType(32), ir.IntType(64)
 def flip(dtype):
     """``f(src, dst, signs, count, factor, ahead)``: a multiple, the signs of the 1-bits changed.
 
-    `signs` is the address of the bits, the first one the lowest; where `ahead` is not 0, as many
-    bytes as are read are asked for from there.
+    `signs` is the address of the bits, the first one the lowest; where `ahead` is not 0, half as
+    many bytes as are read are asked for from there.
     """
     size = np.dtype(dtype).itemsize
     width = 64 // size
@@ -39,7 +39,7 @@ def flip(dtype):
         with cgutils.for_range(builder, whole) as loop:
             here = builder.mul(loop.index, _I64(64))
             with builder.if_then(asks):
-                ask_for(builder, builder.add(ahead, here), 1)
+                ask_for(builder, builder.add(ahead, builder.lshr(here, _I64(1))), 1)
             place = builder.add(signs, builder.mul(loop.index, _I64(width // 8)))
             mask = builder.load(builder.inttoptr(place, bits.as_pointer()))
             mask = builder.bitcast(mask, ir.VectorType(ir.IntType(1), width))
