@@ -2,6 +2,7 @@
 
 from ._codes import Codes
 from ._vectors import VectorCodes
+from .adapters import FourierAdapter, WHTAdapter
 from .codebooks import Codebook, lloyd_max
 from .kv_cache import KVCache
 from .power import PowerQuantizer
@@ -17,6 +18,7 @@ __all__ = [
     "Codebook",
     "Codes",
     "FeatureCodes",
+    "FourierAdapter",
     "Identity",
     "KVCache",
     "PowerQuantizer",
@@ -26,5 +28,6 @@ __all__ = [
     "TurboQuant",
     "TwoStageCodes",
     "VectorCodes",
+    "WHTAdapter",
     "lloyd_max",
 ]
