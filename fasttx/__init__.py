@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import boolean, gp, jit, kernels, qmc, sketch, sparse, structured, testing
+    from . import boolean, gp, jit, kernels, qmc, quantize, sketch, sparse, structured, testing
     from ._threads import threads
     from .transforms.bit_reversal import bit_reversal_permutation, bit_reverse, unordered_freq
     from .transforms.causal import CausalFilter, fftconvolve_causal
@@ -55,7 +55,18 @@ _HOME = {
     "threads": "_threads",
     "warmup": "transforms.warm",
 }
-_MODULES = ("boolean", "gp", "jit", "kernels", "qmc", "sketch", "sparse", "structured", "testing")
+_MODULES = (
+    "boolean",
+    "gp",
+    "jit",
+    "kernels",
+    "qmc",
+    "quantize",
+    "sketch",
+    "sparse",
+    "structured",
+    "testing",
+)
 
 __all__ = [
     "CausalFilter",
@@ -83,6 +94,7 @@ __all__ = [
     "mobius",
     "next_hadamard_len",
     "qmc",
+    "quantize",
     "rfft_unordered",
     "sketch",
     "sparse",

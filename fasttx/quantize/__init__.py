@@ -4,17 +4,55 @@ from ._codes import Codes
 from ._vectors import VectorCodes
 from .adapters import FourierAdapter, WHTAdapter
 from .codebooks import Codebook, lloyd_max
+from .formats import (
+    AF4,
+    E8,
+    FP,
+    FP4_UE5M3,
+    INT2,
+    INT3,
+    INT4,
+    INT8,
+    ITQ3,
+    MXFP4,
+    MXFP6,
+    MXFP8,
+    NF4,
+    NVFP4,
+    BlockCodes,
+    BlockFormat,
+    dequantize,
+    fake_quantize,
+    gemm,
+    quantize,
+)
 from .kv_cache import KVCache
 from .power import PowerQuantizer
 from .projections import QJL
 from .rabitq import RaBitQ
-from .rotations import Identity, RandomizedHadamard
+from .rotations import Identity, RandomizedHadamard, Rotation
 from .sigma_delta import FeatureCodes, SigmaDelta
 from .turboquant import EDEN, TurboQuant, TwoStageCodes
 
 __all__ = [
+    "AF4",
+    "E8",
     "EDEN",
+    "FP",
+    "FP4_UE5M3",
+    "INT2",
+    "INT3",
+    "INT4",
+    "INT8",
+    "ITQ3",
+    "MXFP4",
+    "MXFP6",
+    "MXFP8",
+    "NF4",
+    "NVFP4",
     "QJL",
+    "BlockCodes",
+    "BlockFormat",
     "Codebook",
     "Codes",
     "FeatureCodes",
@@ -24,10 +62,15 @@ __all__ = [
     "PowerQuantizer",
     "RaBitQ",
     "RandomizedHadamard",
+    "Rotation",
     "SigmaDelta",
     "TurboQuant",
     "TwoStageCodes",
     "VectorCodes",
     "WHTAdapter",
+    "dequantize",
+    "fake_quantize",
+    "gemm",
     "lloyd_max",
+    "quantize",
 ]

@@ -70,7 +70,7 @@ class Codes:
     @property
     def bits_per_value(self) -> float:
         """Bits of all arrays for each number that was encoded."""
-        return 8 * self.nbytes / math.prod(self.shape)
+        return 8 * self.nbytes / max(1, math.prod(self.shape))
 
     def decode(self) -> Array:
         """The array that these codes stand for."""
@@ -96,8 +96,8 @@ class Codes:
 
     def to_bytes(self) -> bytes:
         """These codes with their codec as bytes, with a version and a checksum."""
-        state = {"shape": list(self.shape), **self._arrays()}
-        return _bytes.pack(type(self).__name__, {"codec": self.codec, **state})
+        state = {f.name: getattr(self, f.name) for f in fields(self)}
+        return _bytes.pack(type(self).__name__, state)
 
     @staticmethod
     def from_bytes(data: bytes) -> Codes:
