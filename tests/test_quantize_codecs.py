@@ -272,6 +272,18 @@ class TestLaws:
         with pytest.raises(IndexError):
             codes[np.zeros((2, 2), int)]
 
+    def test_codes_of_another_codec(self):
+        codes = TurboQuant(32, 4, rng=0).encode(units(5, 32))
+        for codec in (TurboQuant(64, 4), TurboQuant(32, 3), RaBitQ(16, 4), QJL(32, 64)):
+            for use in (codec.decode, lambda c, k=codec: k.inner(units(2, k.d), c)):
+                with pytest.raises(ValueError, match="this codec makes planes of shape"):
+                    use(codes)
+            with pytest.raises(ValueError, match="this codec makes planes of shape"):
+                codec.search(units(2, codec.d), codes, 1)
+        short = type(codes)(codes.codec, codes.shape, codes.planes, codes.norms[:3], codes.gains)
+        with pytest.raises(ValueError, match="planes of shape"):
+            short.decode()
+
     @settings(deadline=None, max_examples=25)
     @given(st.integers(2, 70), st.integers(1, 6), st.integers(0, 2**32))
     def test_inputs_of_any_kind(self, d, bits, seed):

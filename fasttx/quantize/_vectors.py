@@ -211,12 +211,24 @@ class VectorCodec(Scorer):
 
     def decode(self, codes: VectorCodes, *, workers: int | None = None) -> Array:
         """The rows that codes stand for, float32 of shape (n, d)."""
-        rows = self.levels_times(codes.planes, codes.scales(), workers)
+        rows = self.levels_times(self._planes_of(codes), codes.scales(), workers)
         if self.rotation is not None:
             rows = self.rotation.inverse(rows, overwrite_y=True, workers=workers)
         if self.center is not None:
             rows += self.center.astype(np.float32)
         return rows.reshape(codes.shape)
+
+    def _planes_of(self, codes: VectorCodes) -> Array:
+        """The packed codes, checked: loops trust their shape."""
+        planes = codes.planes
+        shape = (len(codes.norms), self._planes, 2 * -(-self._length // loops.GROUP))
+        gains = codes.norms if codes.gains is None else codes.gains
+        if planes.dtype != np.uint8 or planes.shape != shape or gains.shape != shape[:1]:
+            raise ValueError(
+                f"codes have planes of shape {planes.shape} and {codes.norms.shape} norms; this "
+                f"codec makes planes of shape (n, {shape[1]}, {shape[2]}) and n norms"
+            )
+        return frozen(planes)
 
     def levels_times(self, planes: Array, scales: Array, workers: int | None = None) -> Array:
         """Rows of levels, times `scales`, in the rotated frame."""
@@ -242,7 +254,7 @@ class VectorCodec(Scorer):
         ndarray of float32, shape (n_queries, n)
         """
         Q = _queries(Q, self.d)
-        planes, scales = frozen(codes.planes), codes.scales()
+        planes, scales = self._planes_of(codes), codes.scales()
         out = np.empty((len(Q), len(planes)), np.float32)
         units = -(-len(planes) // loops.ROWS)
         for start in range(0, len(Q), QUERIES):
@@ -274,9 +286,9 @@ class VectorCodec(Scorer):
         workers: int | None = None,
     ) -> tuple[Array, Array]:
         """The k rows nearest to each query; see `TurboQuant.search`."""
-        Q, k = _queries(Q, self.d), _count(k, len(codes))
+        Q, k = _queries(Q, self.d), _count(k, len(codes.norms))
         _check_metric(metric)
-        scales, planes = codes.scales(), frozen(codes.planes)
+        planes, scales = self._planes_of(codes), codes.scales()
         shifts = np.zeros(len(scales), np.float32)
         asked = Q
         if metric == "l2":

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._cpu import vector_codes as loops
-from ._rows import as_positive
+from ._rows import as_positive, as_rows
 from ._vectors import VectorCodec, VectorCodes, default_rotation
 from .rotations._base import Rotation
 
@@ -103,9 +103,10 @@ class RaBitQ(VectorCodec):
             ``|q| |x| sqrt((1 - cos**2) / cos**2) * epsilon / sqrt(d - 1)``, cos being that of the
             angle between x and its code, both less the center.
         """
-        Q = np.asarray(Q, np.float64)
+        Q = as_rows(Q, self.d, "Q")[0].astype(np.float64)
         Q = Q if self.center is None else Q - self.center
-        grid = self.levels_times(codes.planes, np.ones(len(codes.planes), np.float32))
+        ones = np.ones(len(codes.norms), np.float32)
+        grid = self.levels_times(self._planes_of(codes), ones)
         squares = np.einsum("ij,ij->i", grid, grid, dtype=np.float64)
         # A decoded row is x over the cosine.
         longer = np.square(codes.scales(), dtype=np.float64) * squares - self._squares(codes)
