@@ -18,6 +18,8 @@ PACKAGES = (
     "fastgps",
     "scikit-learn",
     "goodpoints",
+    "faiss-cpu",
+    "torch",
 )
 
 
@@ -35,12 +37,13 @@ def main(*paths: str) -> None:
     report = reports[-1]
     benchmarks = [bench for each in reports for bench in each["benchmarks"]]
     machine = report["machine_info"]
+    installed = {found.metadata["Name"].lower() for found in metadata.distributions()}
     summary = {
         "date": report["datetime"],
         "processor": machine["cpu"]["brand_raw"],
         "cores": machine["cpu"]["count"],
         "python": machine["python_version"],
-        "versions": {name: metadata.version(name) for name in PACKAGES},
+        "versions": {name: metadata.version(name) for name in PACKAGES if name in installed},
         "benchmarks": [
             {
                 "group": bench["group"],

@@ -40,6 +40,7 @@ def main(argv: Sequence[str]) -> int:
         ("sparse", "spectra of functions on many bits, from few values", sparse),
         ("kernels", "a Gaussian process on a million points, and an integral", kernels),
         ("sketch", "tall least squares by a sketch", sketches),
+        ("quantize", "a hundred thousand vectors in 4 bits", vectors),
         ("image", "a photograph in the Walsh domain", photograph),
     ]
     lines: Lines = []
@@ -263,6 +264,24 @@ def sketches() -> tuple[Lines, None]:
     size = "200000 x 100"
     times = f"{_info.seconds(seconds)}, LAPACK {_info.seconds(slow)}"
     return [("least squares", size, f"{times}, in {result.iterations} iterations")], None
+
+
+def vectors() -> tuple[Lines, None]:
+    """Search by inner products on codes, beside all exact ones."""
+    from .quantize import TurboQuant
+
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((100_000, 128), dtype=np.float32)
+    Q = rng.standard_normal((100, 128), dtype=np.float32)
+    codec = TurboQuant(128, 4, rng=0)
+    encoding, codes = best_of(lambda: codec.encode(X), 1)
+    searching, (_, rows) = best_of(lambda: codec.search(Q, codes, 10), 1)
+    exact = np.argsort(-(Q @ X.T), axis=1)[:, :10]
+    recall = float((rows[:, :, None] == exact[:, None]).any(axis=2).mean())
+    check("most of the ten best vectors are found", recall > 0.75, True)
+    times = f"{_info.seconds(encoding)} to encode, {_info.seconds(searching)} for 100 queries"
+    size = f"{X.nbytes / codes.nbytes:.1f} times smaller"
+    return [("vector codes", size, f"{times}, {recall:.0%} of the ten best")], None
 
 
 def best_of(function: Callable[[], Any], times: int = 5) -> tuple[float, Any]:
