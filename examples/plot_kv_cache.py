@@ -68,10 +68,10 @@ plt.show()
 # A photograph
 # ------------
 # Keys and values are the patches of a noisy photograph, 7 x 7 pixels of three colours. A patch is
-# also a query, and is replaced by the mean of patches like it (non-local means); a pixel is the mean
-# over the patches that it is in. Such keys are anything but normal: most of what they have is their
-# brightness. One more channel has their squared norms, so that weights fall with the distance; it
-# varies most, and is kept exactly.
+# also a query, and is replaced by the mean of patches like it (non-local means); a pixel is the
+# mean over the patches that it is in. Such keys are anything but normal: most of what they have is
+# their brightness. One more channel has their squared norms, so that weights fall with the
+# distance; it varies most, and is kept exactly.
 
 size, width = 96, 7
 photo = load_sample_image("china.jpg")[140 : 140 + size, 262 : 262 + size] / 255.0
