@@ -118,6 +118,14 @@ def output(x: np.ndarray, dtype: np.dtype, overwrite: bool) -> np.ndarray:
     return x if fits else empty_like(x, dtype)
 
 
+def check_finite(x: np.ndarray, name: str) -> None:
+    """Refuse NaN and infinity; one pass without memory of its own where the sum is finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(x.sum()) or np.isfinite(x).all()
+    if not finite:
+        raise ValueError(f"{name} contains NaN or infinity")
+
+
 def frozen(x: np.ndarray) -> np.ndarray:
     """A C-contiguous, read-only view or copy: the one kind of input that loops are compiled for."""
     x = np.ascontiguousarray(x).view()

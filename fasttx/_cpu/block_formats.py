@@ -11,27 +11,18 @@ Sizes of blocks are multiples of `LANES`; `x` is of shape (rows, n).
 import functools
 
 import numpy as np
-from numba import types
 
-from .._jit import address_of, caller, compiled, entry
+from .._jit import caller, compiled, entry
 from . import fwht, simd, simd_formats
 from .random import hashed
 
-_I64 = types.int64
-_SIGNATURE = types.void(*[_I64] * 5, types.float64, *[_I64] * 3)
-_call = caller(_SIGNATURE)
+_call = caller(fwht.SIGNATURE)
 
 LANES = 16  # values that inner loops of known length treat at once
 PIECE = 2048  # values that go through the first cache at once, unless a block is larger
 _times = simd_formats.times(LANES)
 _FRACTION = 20  # bits of the probability of rounding up
 _i32, _f32 = np.int32, np.float32  # as int32 and int32 make an int64, types are written out
-
-
-@functools.cache
-def transform_at():
-    """Address of the transform that the loops below call."""
-    return address_of(fwht.transform("wht", "float32", 1).run, _SIGNATURE)
 
 
 @compiled

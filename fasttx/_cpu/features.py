@@ -4,22 +4,12 @@ import functools
 import math
 
 import numpy as np
-from numba import types
 
-from .._jit import address_of, caller, compiled_as, entry
+from .._jit import caller, compiled_as, entry
 from . import fwht
-
-_I64 = types.int64
-_SIGNATURE = types.void(*[_I64] * 5, types.float64, *[_I64] * 3)
 
 # Terms of the series of sin(2 pi u), |u| <= 1/4, the first one left out below a rounding error.
 _TERMS = {"float32": 7, "float64": 11}
-
-
-@functools.cache
-def chain_at(dtype):
-    """Address of the transform that `chain` calls."""
-    return address_of(fwht.transform("wht", dtype, 1).run, _SIGNATURE)
 
 
 @functools.cache
@@ -85,7 +75,7 @@ def chain(dtype):
     the last scales, all of length n; before the second scales, entries are taken in the order
     ``order[c]`` if there is one. `out` (rows, m) gets the first m entries of the chains' results.
     """
-    call, zero = caller(_SIGNATURE), np.dtype(dtype).type(0)
+    call, zero = caller(fwht.SIGNATURE), np.dtype(dtype).type(0)
 
     @compiled_as(f"features_chain_row_{dtype}")
     def chain_row(x, scales, order, at, here, other):

@@ -17,8 +17,9 @@ import functools
 from types import SimpleNamespace
 
 import numpy as np
+from numba import types
 
-from .._jit import entry, inlined
+from .._jit import address_of, entry, inlined
 from . import plan, simd, simd_sums
 
 
@@ -188,6 +189,16 @@ def transform(op, dtype, low):
         return units
 
     return SimpleNamespace(run=run, stages=stages)
+
+
+_I64 = types.int64
+SIGNATURE = types.void(*[_I64] * 5, types.float64, *[_I64] * 3)  # of `run` on addresses
+
+
+@functools.cache
+def address(dtype, low):
+    """Address of ``transform("wht", dtype, low).run``, for loops that call it by `caller`."""
+    return address_of(transform("wht", dtype, low).run, SIGNATURE)
 
 
 BASE_COLUMNS = 512  # columns in a unit of work

@@ -9,15 +9,13 @@ from .._jit import address_of, caller, compiled_as, entry
 from . import fwht, simd, simd_signs
 
 _I64 = types.int64
-_TRANSFORM = types.void(*[_I64] * 5, types.float64, *[_I64] * 3)
 _BASE = types.void(*[_I64] * 6)
 
 
 @functools.cache
 def transforms_at(dtype):
     """Addresses of the transforms that the loops call: of powers of two, and of base matrices."""
-    powers = address_of(fwht.transform("wht", dtype, 1).run, _TRANSFORM)
-    return powers, address_of(fwht.base(dtype), _BASE)
+    return fwht.address(dtype, 1), address_of(fwht.base(dtype), _BASE)
 
 
 BATCH = 4096  # numbers of rows that are transformed by one call, in the first cache
@@ -34,7 +32,7 @@ def block(dtype):
     the base matrix, or of its transpose for the inverse. Meanwhile as many rows from `ahead` on are
     asked for, half in each of the first two rounds, unless it is 0.
     """
-    transform, base, flip = caller(_TRANSFORM), caller(_BASE), simd_signs.flip(dtype)
+    transform, base, flip = caller(fwht.SIGNATURE), caller(_BASE), simd_signs.flip(dtype)
     size = np.dtype(dtype).itemsize
 
     @compiled_as(f"rotations_block_{dtype}")

@@ -9,22 +9,12 @@ are computed for the wanted outputs alone, and what is transformed stays in the 
 import functools
 
 import numpy as np
-from numba import types
 
-from .._jit import address_of, caller, entry
+from .._jit import caller, entry
 from . import fwht
-
-_I64 = types.int64
-_SIGNATURE = types.void(*[_I64] * 5, types.float64, *[_I64] * 3)
 
 FIRST_CACHE, SECOND_CACHE = 1 << 15, 1 << 20  # bytes of them that a block may take
 GROUP = 4  # rows that a pass over hashes serves
-
-
-@functools.cache
-def transform_at(dtype, low):
-    """Address of the transform that the loops below call."""
-    return address_of(fwht.transform("wht", dtype, low).run, _SIGNATURE)
 
 
 @functools.cache
@@ -33,7 +23,7 @@ def hadamard_rows(dtype):
 
     Rows `first` to `last` of `x`, (n, d), to those of `out`, (n, k), `group` of them at a time.
     """
-    call, zero = caller(_SIGNATURE), np.dtype(dtype).type(0)
+    call, zero = caller(fwht.SIGNATURE), np.dtype(dtype).type(0)
 
     @entry(f"sketch_hadamard_rows_{np.dtype(dtype).name}")
     def run(x, signs, factors, places, block, at, out, group, first, last):
@@ -72,7 +62,7 @@ def hadamard_columns(dtype):
 
     Columns of `x`, (d, n), to those of `out`, (k, n): groups `first` to `last` of `width` columns.
     """
-    call, zero = caller(_SIGNATURE), np.dtype(dtype).type(0)
+    call, zero = caller(fwht.SIGNATURE), np.dtype(dtype).type(0)
 
     @entry(f"sketch_hadamard_columns_{np.dtype(dtype).name}")
     def run(x, signs, factors, places, block, at, out, width, first, last):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._array import frozen
+from .._array import check_finite, frozen
 
 Array = NDArray[Any]
 
@@ -41,11 +41,6 @@ def as_rows(x: ArrayLike, d: int, name: str = "X") -> tuple[Array, tuple[int, ..
         raise ValueError(f"{name} must have rows of length {d}; got shape {rows.shape}")
     check_finite(rows, name)
     return frozen(rows.reshape(-1, d)), rows.shape
-
-
-def check_finite(x: Array, name: str = "X") -> None:
-    if not (np.isfinite(x.sum()) or np.isfinite(x).all()):
-        raise ValueError(f"{name} contains NaN or infinity")
 
 
 def as_positive(n: Any, name: str) -> int:

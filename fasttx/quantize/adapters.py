@@ -12,11 +12,12 @@ import scipy.linalg
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
+from .._array import check_finite
 from ..transforms.fwht import fwht, ifwht
 from ..transforms.hadamard import split_length
 from . import _bytes
 from ._codes import Codes, Described
-from ._rows import as_count, as_real, check_finite
+from ._rows import as_count, as_real
 
 Array = NDArray[Any]
 
@@ -116,7 +117,7 @@ class _SpectralAdapter(Described):
         X = as_real(X)
         if X.ndim != 2 or X.shape[1] != n:
             raise ValueError(f"X must have shape (n_samples, {n}); got {X.shape}")
-        check_finite(X)
+        check_finite(X, "X")
         waves = cls._analyse(X.astype(np.float64), 1)
         return waves.T @ waves
 

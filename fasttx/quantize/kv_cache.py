@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _threads
+from .._array import check_finite
 from .._cpu import kv_cache as loops
-from ._rows import as_count, as_positive, as_real, check_finite
+from ._rows import as_count, as_positive, as_real
 from ._vectors import default_rotation
 from .rotations._base import Rotation
 from .turboquant import TurboQuant

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.special import chdtri, ndtri
 
 from .._cpu import features as loops
+from .._cpu import fwht as fwht_loops
 from ..qmc import DigitalNet, Halton, Lattice
 from ..transforms.fwht import fwht
 from ._operators import DenseMap, SketchOperator
@@ -44,7 +45,7 @@ class ChainOperator(SketchOperator):
 
     def _rows(self, x: Array) -> Array:
         out = np.empty((len(x), self.shape[0]), x.dtype)
-        run, at = loops.chain(x.dtype.name), loops.chain_at(x.dtype.name)
+        run, at = loops.chain(x.dtype.name), fwht_loops.address(x.dtype.name, 1)
         task = partial(run, x, self.scales.astype(x.dtype), self.order, at, out)
         self._share(task, len(x), out.size)
         return out

@@ -9,6 +9,7 @@ import scipy.sparse
 from numpy.typing import DTypeLike
 
 from .._array import frozen
+from .._cpu import fwht as fwht_loops
 from .._cpu import random as streams
 from .._cpu import sketch as loops
 from ..transforms.fwht import fwht, ifwht
@@ -56,7 +57,7 @@ class SubsampledHadamard(SketchOperator):
     def _rows(self, x: Array) -> Array:
         out = np.empty((x.shape[0], self.shape[0]), x.dtype)
         signs, factors, places = self._tables(x.dtype, self.block)
-        run, at = loops.hadamard_rows(x.dtype.name), loops.transform_at(x.dtype.name, 1)
+        run, at = loops.hadamard_rows(x.dtype.name), fwht_loops.address(x.dtype.name, 1)
         group = max(1, loops.FIRST_CACHE // 2 // (self.block * x.itemsize))
 
         def task(first: int, last: int) -> None:
@@ -78,7 +79,7 @@ class SubsampledHadamard(SketchOperator):
         width = COLUMN_BYTES // 2 // x.itemsize
         block, _ = split(self.shape[1], self.shape[0], ADD, COLUMN_BYTES // 2, self.n)
         signs, factors, places = self._tables(x.dtype, block)
-        run, at = loops.hadamard_columns(x.dtype.name), loops.transform_at(x.dtype.name, 0)
+        run, at = loops.hadamard_columns(x.dtype.name), fwht_loops.address(x.dtype.name, 0)
 
         def task(first: int, last: int) -> None:
             if self.rounds == 1:
@@ -95,13 +96,7 @@ class SubsampledHadamard(SketchOperator):
 
     def _mixed(self, x: Array, axis: int) -> Array:
         """The orthogonal first of two rounds."""
-        d = self.shape[1]
-        shape, inside = list(x.shape), [slice(None)] * 2
-        shape[axis], inside[axis] = self.n, slice(d)
-        signs = self._signs(0, d, x.dtype)
-        mixed = np.zeros(shape, x.dtype)
-        np.multiply(x, signs if axis else signs[:, None], out=mixed[tuple(inside)])
-        return fwht(mixed, axis=axis, norm="ortho", overwrite_x=True, workers=1)
+        return _mixed(x, axis, self._signs(0, self.shape[1], x.dtype), self.n)
 
     def _spread(self, y: Array) -> Array:
         d, dtype = self.shape[1], y.dtype
@@ -124,9 +119,7 @@ class SubsampledHadamard(SketchOperator):
         return out
 
     def _signs(self, number: int, count: int, dtype: np.dtype) -> Array:
-        out = np.empty(count, dtype)
-        streams.signs(dtype.name)(self.seeds[number], 0, 1.0, out)
-        return out
+        return _signs(self.seeds[number], count, dtype)
 
     def _tables(self, dtype: np.dtype, block: int) -> tuple[Array, Array, Array]:
         """Signs of the last round, and where the outputs lie in blocks and with what factors."""
@@ -163,7 +156,7 @@ class SparseAfterHadamard(SketchOperator):
     def mixed(self, x: Any) -> Array:
         """The transforms of rows, of shape (n_rows, n)."""
         x = x.toarray() if scipy.sparse.issparse(x) else x
-        return self._mixed(x, 1, self._signs(x.dtype))
+        return _mixed(x, 1, self._signs(x.dtype), self.n)
 
     def _rows(self, x: Array) -> Array:
         out = np.empty((len(x), self.shape[0]), x.dtype)
@@ -172,7 +165,7 @@ class SparseAfterHadamard(SketchOperator):
 
         def task(first: int, last: int) -> None:
             for start in range(first * step, min(last * step, len(x)), step):
-                mixed = self._mixed(x[start : start + step], 1, signs)
+                mixed = _mixed(x[start : start + step], 1, signs, self.n)
                 out[start : start + step] = (matrix @ np.ascontiguousarray(mixed.T)).T
 
         self._share(task, -(-len(x) // step), x.size)
@@ -180,22 +173,16 @@ class SparseAfterHadamard(SketchOperator):
 
     def _columns(self, x: Array) -> Array:
         out = np.empty((self.shape[0], x.shape[1]), x.dtype)
-        matrix, signs = self.matrix.astype(x.dtype), self._signs(x.dtype)[:, None]
+        matrix, signs = self.matrix.astype(x.dtype), self._signs(x.dtype)
         step = COLUMN_BYTES // x.itemsize
 
         def task(first: int, last: int) -> None:
             for start in range(first * step, min(last * step, x.shape[1]), step):
-                mixed = self._mixed(x[:, start : start + step], 0, signs)
+                mixed = _mixed(x[:, start : start + step], 0, signs, self.n)
                 out[:, start : start + step] = matrix @ mixed
 
         self._share(task, -(-x.shape[1] // step), x.size)
         return out
-
-    def _mixed(self, x: Array, axis: int, signs: Array) -> Array:
-        shape = (len(x), self.n) if axis else (self.n, x.shape[1])
-        mixed = np.zeros(shape, x.dtype)
-        np.multiply(x, signs, out=mixed[: len(x), : x.shape[1]])
-        return fwht(mixed, axis=axis, norm="ortho", overwrite_x=True, workers=1)
 
     def _spread(self, y: Array) -> Array:
         mixed = np.ascontiguousarray((self.matrix.T.astype(y.dtype) @ y.T).T)
@@ -203,9 +190,21 @@ class SparseAfterHadamard(SketchOperator):
         return mixed[:, : self.shape[1]] * self._signs(y.dtype)
 
     def _signs(self, dtype: np.dtype) -> Array:
-        signs = np.empty(self.shape[1], dtype)
-        streams.signs(dtype.name)(self.seed, 0, 1.0, signs)
-        return signs
+        return _signs(self.seed, self.shape[1], dtype)
+
+
+def _signs(seed: np.uint64, count: int, dtype: np.dtype) -> Array:
+    out = np.empty(count, dtype)
+    streams.signs(dtype.name)(seed, 0, 1.0, out)
+    return out
+
+
+def _mixed(x: Array, axis: int, signs: Array, n: int) -> Array:
+    """The orthogonal transform of n points along an axis, of x with signs and padded by zeros."""
+    mixed = np.zeros((len(x), n) if axis else (n, x.shape[1]), x.dtype)
+    signs = signs if axis else signs[:, None]
+    np.multiply(x, signs, out=mixed[: len(x), : x.shape[1]])
+    return fwht(mixed, axis=axis, norm="ortho", overwrite_x=True, workers=1)
 
 
 def split(d: int, k: int, extra: float, point: int, n: int | None = None) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from .. import _threads
-from .._array import frozen
+from .._array import check_finite, frozen
 from .._cpu import sketch as loops
 
 Array = NDArray[Any]
@@ -324,3 +324,22 @@ def as_floats(x: Any) -> Array:
             "float64, complex64 and complex128"
         )
     return x.astype(np.float64)
+
+
+def as_real(A: Any, name: str) -> Any:
+    """A real, finite matrix: CSR where it is sparse, else an array of two dimensions."""
+    if scipy.sparse.issparse(A):
+        A = A.tocsr() if A.dtype.char in "fd" else A.tocsr().astype(np.float64)
+    else:
+        A = as_floats(A)
+    if A.dtype.kind == "c":
+        raise TypeError(f"{name} must be real; got {A.dtype}")
+    check_finite(A.data if scipy.sparse.issparse(A) else A, name)
+    return A
+
+
+def check_range(x: Array, name: str) -> None:
+    """Refuse entries whose squares or products over- or underflow."""
+    largest, limit = float(np.abs(x).max(initial=0)), 1e12 if x.dtype == np.float32 else 1e100
+    if largest and not 1 / limit < largest < limit:
+        raise ValueError(f"{name} has entries of the order of {largest:.0e}: scale it to that of 1")

@@ -12,9 +12,10 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
+from .._array import check_finite
 from ._least_squares import Factor, Tall, Wide, iterate
 from ._make import make
-from ._operators import as_floats
+from ._operators import as_real, check_range
 
 Array = NDArray[Any]
 
@@ -148,7 +149,7 @@ def sketched_lstsq(
     across = method == "lsrn" and m < n
     tall = A.T if across else A
     S, SA = _sketched(tall, size, kind, np.random.default_rng(rng), workers)
-    _check_range(SA)
+    check_range(SA, "A")
     # By powers of two, which are exact: squares of small and large numbers fit then.
     scales = [2.0 ** -np.frexp(np.abs(column).max())[1] for column in columns.T]
     factor = Factor(SA)
@@ -242,7 +243,7 @@ def leverage_scores(
         raise ValueError(f'method must be "exact" or "sketch"; got {method!r}')
     if not 0 < error < 1:
         raise ValueError(f"error must lie between 0 and 1; got {error}")
-    A = _checked_matrix(A)
+    A = as_real(A, "A")
     (m, n), generator = A.shape, np.random.default_rng(rng)
     if m == 0 or n == 0:
         return np.zeros(m)
@@ -261,13 +262,6 @@ def leverage_scores(
     return np.minimum(out, 1.0)
 
 
-def _check_range(SA: Array) -> None:
-    """Refuse entries whose squares or products over- or underflow."""
-    largest, limit = float(np.abs(SA).max(initial=0)), 1e12 if SA.dtype == np.float32 else 1e100
-    if largest and not 1 / limit < largest < limit:
-        raise ValueError(f"A has entries of the order of {largest:.0e}: scale it to that of 1")
-
-
 def _sketched(
     A: Any, size: int, kind: str, rng: np.random.Generator, workers: int | None
 ) -> tuple[Any, Array]:
@@ -279,8 +273,7 @@ def _sketched(
         kind = "sparse-sign" if sparse else "srht"
     S = make(kind, m, size, rng, A.dtype, workers)
     SA = S.columns(A)
-    if not np.isfinite(SA).all():
-        raise ValueError("A contains NaN or infinity")
+    check_finite(SA, "A")
     return S, SA
 
 
@@ -303,23 +296,9 @@ def _tolerance(tol: float | None, dtype: np.dtype) -> float:
     return float(tol)
 
 
-def _checked_matrix(A: Any) -> Any:
-    if scipy.sparse.issparse(A):
-        A = A.tocsr() if A.dtype.char in "fd" else A.tocsr().astype(np.float64)
-        finite = bool(np.isfinite(A.data).all())
-    else:
-        A = as_floats(A)
-        finite = bool(np.isfinite(A.sum()) or np.isfinite(A).all())
-    if A.dtype.kind == "c":
-        raise TypeError(f"A must be real; got {A.dtype}")
-    if not finite:
-        raise ValueError("A contains NaN or infinity")
-    return A
-
-
 def _checked(A: Any, b: ArrayLike) -> tuple[Any, Array, bool]:
     """The matrix, the right-hand sides as columns, and whether there is one alone."""
-    A = _checked_matrix(A)
+    A = as_real(A, "A")
     right = np.asarray(b)
     if right.ndim not in (1, 2) or len(right) != A.shape[0]:
         raise ValueError(

@@ -13,8 +13,15 @@ import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator
 
+from .._array import check_finite
 from ._make import NONZEROS, hashes, make, seed_from
-from ._operators import HashedSums, SketchOperator, as_floats
+from ._operators import (
+    HashedSums,
+    SketchOperator,
+    as_floats,
+    as_real,
+    check_range,
+)
 
 Array = NDArray[Any]
 
@@ -128,7 +135,7 @@ def sketched_svd(
     if single_pass:
         return _one_pass(_blocks(A), k, generator)
     if not isinstance(A, LinearOperator):
-        A = _real(A)
+        A = as_real(A, "the matrix")
     elif np.dtype(A.dtype).kind == "c":
         raise TypeError(f"expected a real operator; got {A.dtype}")
     m, n = A.shape
@@ -191,7 +198,7 @@ def update_svd(
     left, values, right = (as_floats(np.atleast_2d(x)) for x in (U, S, V))
     if np.ndim(S) != 1:
         raise ValueError(f"S must have one dimension; got shape {np.shape(S)}")
-    values, new = values[0], _real(rows)
+    values, new = values[0], as_real(rows, "the matrix")
     r, (p, n) = len(values), new.shape
     upright = right.shape == (n, r) and n != r
     if upright:
@@ -237,8 +244,8 @@ def _krylov(
         kind = "sparse-sign" if scipy.sparse.issparse(A) else "srht"
         S = make(kind, n, width, rng, A.dtype, workers)
         products = S.rows(A)
-    _check_finite(products)
-    _check_range(products)
+    check_finite(products, "the matrix")
+    check_range(products, "the matrix")
     probes = rng.standard_normal((n, PROBES)).astype(products.dtype)
     seen = A @ probes
     adjoint = A.T if not isinstance(A, LinearOperator) else A.H
@@ -286,8 +293,8 @@ def _one_pass(blocks: Iterator[Any], k: int, rng: np.random.Generator) -> Sketch
         elif rows.shape[1] != n:
             raise ValueError(f"blocks of rows must have {n} columns; got shape {rows.shape}")
         ranges.append(W.rows(rows))
-        _check_finite(ranges[-1])
-        _check_range(ranges[-1])
+        check_finite(ranges[-1], "the matrix")
+        check_range(ranges[-1], "the matrix")
         seen.append(rows @ probes)
         Y, F = (
             _row_sketch(seed, count, rows.shape[0], size, dtype)
@@ -322,32 +329,9 @@ def _blocks(A: Any) -> Iterator[Any]:
     """Blocks of rows, of a matrix or of an iterable of these."""
     if isinstance(A, Iterable) and not hasattr(A, "shape") and not isinstance(A, list):
         for rows in A:
-            yield _real(rows)
+            yield as_real(rows, "the matrix")
         return
-    yield _real(A)
-
-
-def _real(A: Any) -> Any:
-    if scipy.sparse.issparse(A):
-        A = A.tocsr() if A.dtype.char in "fd" else A.tocsr().astype(np.float64)
-        _check_finite(A.data)
-        return A
-    A = as_floats(A)
-    if A.dtype.kind == "c":
-        raise TypeError(f"expected a real matrix; got {A.dtype}")
-    return A
-
-
-def _check_finite(x: Array) -> None:
-    if not np.isfinite(x).all():
-        raise ValueError("the matrix contains NaN or infinity")
-
-
-def _check_range(x: Array) -> None:
-    """Refuse entries whose squares over- or underflow."""
-    largest, limit = float(np.abs(x).max(initial=0)), 1e12 if x.dtype == np.float32 else 1e100
-    if largest and not 1 / limit < largest < limit:
-        raise ValueError(f"the matrix has entries of the order of {largest:.0e}: scale it to 1")
+    yield as_real(A, "the matrix")
 
 
 def _check_rank(k: int, m: int, n: int) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ... import _threads
 from ..._array import check_axis, frozen
 from ..._cpu import block_formats as loops
-from ..._cpu import random
+from ..._cpu import fwht, random
 from .._codes import Codec, Codes
 from .._rows import as_real, as_seed
 from ._parts import Part, parts
@@ -194,7 +194,7 @@ class BlockFormat(Codec):
         return (
             frozen(np.resize(factor, max(1, loops.PIECE // whole) * whole)),
             h,
-            loops.transform_at(),
+            fwht.address("float32", 1),
         )
 
     def encode(self, X: ArrayLike, axis: int = -1, *, workers: int | None = None) -> BlockCodes:
