@@ -195,6 +195,101 @@ def sketches(report):
     return lines
 
 
+# Rows of the table of quantizers: what, and our case and a peer's, by the beginnings of their
+# groups and names.
+QUANTIZERS = [
+    (
+        "encode 10^6 x 128, 4 bits",
+        "encode 10^6",
+        "encode_fasttx TurboQuant",
+        "encode_copy",
+        "a copy",
+    ),
+    (
+        "the same",
+        "encode 10^6",
+        "encode_fasttx TurboQuant",
+        "encode_faiss 4bit_tqmse",
+        "faiss tqmse",
+    ),
+    (
+        "search it, 100 queries",
+        "10 best",
+        "search_fasttx",
+        "search_faiss 4bit_tqmse",
+        "faiss tqmse",
+    ),
+    ("the same", "10 best", "search_fasttx", "search_faiss 4bit", "faiss 4bit"),
+    (
+        "rotate rows of 4096, two rounds",
+        "rotate",
+        "rotate_fasttx",
+        "rotate_pass",
+        "a pass in place",
+    ),
+    (
+        "attend to 8192 tokens, 32 heads, 3 bits",
+        "attention",
+        "attend_fasttx 3",
+        "attend_torch",
+        "torch",
+    ),
+    ("the same", "attention", "attend_fasttx 3", "attend_numpy", "NumPy"),
+    ("NVFP4, 4096^2, with rotation", "encode 4096", "encode nvfp4-hadamard16", "copy", "a copy"),
+    ("MXFP4, 4096^2, with rotation", "encode 4096", "encode mxfp4-rceil", "copy", "a copy"),
+    ("decode NVFP4", "decode 4096", "decode nvfp4", "fill_new", "filling a new array"),
+    ("decode it with rotation", "decode 4096", "decode nvfp4-hadamard16", "fill_new", "filling"),
+]
+CODECS = {
+    "TurboQuant": "recall_fasttx {}-TurboQuant",
+    "RaBitQ": "recall_fasttx {}-RaBitQ",
+    "faiss 4bit_tqmse": "recall_faiss {}-4bit_tqmse",
+    "faiss 4bit_eden": "recall_faiss {}-4bit_eden",
+    "faiss 4bit": "recall_faiss {}-4bit",
+    "faiss RaBitQ": "recall_faiss {}-RaBitQ",
+    "faiss PQ, 8 bits": "recall_faiss {}-PQ of 8 bits",
+    "faiss PQ, 4 bits": "recall_faiss {}-PQ of 4 bits",
+}
+
+
+def quantizers(report):
+    """Lines of the tables of quantizers: times, and how many of the ten best are found."""
+    cases = report["benchmarks"]
+
+    def found(group, name):
+        chosen = (c for c in cases if c["group"].startswith(group))
+        exact = [c for c in chosen if c["name"] == name or c["name"].startswith(f"{name}-")]
+        return min(exact, key=lambda c: len(c["name"]))
+
+    names = ("numpy", "faiss-cpu", "torch")
+    versions = ", ".join(f"{name} {report['versions'][name]}" for name in names)
+    lines = [
+        f"Measured on {report['date'][:10]} ({report['processor']}, two threads; {versions}).",
+        "",
+        "| what | time | beside | time | result |",
+        "| --- | ---: | --- | ---: | ---: |",
+    ]
+    for what, group, ours, theirs, peer in QUANTIZERS:
+        took = found(group, ours)["median seconds"]
+        their = found(group, theirs)["median seconds"]
+        slower = took > their
+        result = f"{took / their:.1f} × its time" if slower else f"{their / took:.1f} × faster"
+        lines.append(f"| {what} | {seconds(took)} | {peer} | {seconds(their)} | {result} |")
+    kinds = ("sphere", "clusters", "digits")
+    lines += [
+        "",
+        "Recall of the ten largest inner products, and bytes a row; faiss 4bit and PQ are trained:",
+        "",
+        "| codec | sphere, d = 128 | clusters, d = 128 | digits, d = 64 |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for codec, name in CODECS.items():
+        cells = [found(f"recall@10, {kind}", name.format(kind)) for kind in kinds]
+        shown = (f"{c['recall']:.3f} ({c['bytes a row']:.0f})" for c in cells)
+        lines.append(f"| {codec} | {' | '.join(shown)} |")
+    return lines
+
+
 def write(name, lines):
     """Replace what stands between a table's two marks."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
@@ -204,7 +299,13 @@ def write(name, lines):
 
 
 if __name__ == "__main__":
-    tables = {"bench": transforms, "sparse": sparse, "qmc": kernels, "sketch": sketches}
+    tables = {
+        "bench": transforms,
+        "sparse": sparse,
+        "qmc": kernels,
+        "sketch": sketches,
+        "quantize": quantizers,
+    }
     for name, table in tables.items():
         report = json.loads((HERE / "results" / f"{name}.json").read_text())
         write(name, table(report))

@@ -1,9 +1,9 @@
 """Spectral corrections of quantized matrices beside low-rank ones of as many parameters.
 
 Predicted: what rounding leaves of a normal matrix is nearly white in each channel, so that no basis
-has few large coefficients. Of 1024 x 1024 numbers 131072 (rank 64), the largest eighth, hold half of
-the energy of normal numbers: an error of 0.71 is left. 64 of 1024 singular values hold 0.22 of it,
-more where channels differ; transforms along the inputs alone keep that difference and put their
+has few large coefficients. Of 1024 x 1024 numbers 131072 (rank 64), the largest eighth, hold half
+of the energy of normal numbers: an error of 0.71 is left. 64 of 1024 singular values hold 0.22 of
+it, more where channels differ; transforms along the inputs alone keep that difference and put their
 budget there. Singular values win where the error itself has low rank. A coefficient has a place of
 two bytes besides its four: for equal bytes compare with rank 96.
 """
