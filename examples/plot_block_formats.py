@@ -22,6 +22,7 @@ from fasttx.quantize import (
     NF4,
     NVFP4,
     TurboQuant,
+    choose_rotation,
     fake_quantize,
     quantize,
 )
@@ -113,4 +114,17 @@ for ax, (title, X) in zip(axes, inputs.items(), strict=True):
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", alpha=0.25)
 axes[0].set_ylabel("signal to noise, dB\nfrom plain to rotated")
+plt.show()
+
+# %%
+# Which one?
+# ----------
+# All rotations that there are for the large channels, by what is left. In MXFP4 any of them helps;
+# in NVFP4 none does.
+
+figure, axes = plt.subplots(1, 2, figsize=(8.5, 3), layout="constrained")
+for ax, fmt in zip(axes, ("MXFP4", "NVFP4"), strict=True):
+    choice = choose_rotation(inputs["large channels"], fmt, rng=0)
+    choice.plot(ax)
+print(choice)
 plt.show()

@@ -30,7 +30,20 @@ from .kv_cache import KVCache
 from .power import PowerQuantizer
 from .projections import QJL
 from .rabitq import RaBitQ
-from .rotations import Identity, RandomizedHadamard, Rotation
+from .rotations import (
+    BlockRotation,
+    GroupedHeadRotation,
+    Identity,
+    KLTHadamard,
+    KroneckerRotation,
+    OutlierExtract,
+    RandomizedHadamard,
+    Rotation,
+    RotationChoice,
+    RotationScore,
+    Split,
+    choose_rotation,
+)
 from .sigma_delta import FeatureCodes, SigmaDelta
 from .turboquant import EDEN, TurboQuant, TwoStageCodes
 
@@ -53,21 +66,30 @@ __all__ = [
     "QJL",
     "BlockCodes",
     "BlockFormat",
+    "BlockRotation",
     "Codebook",
     "Codes",
     "FeatureCodes",
     "FourierAdapter",
+    "GroupedHeadRotation",
     "Identity",
+    "KLTHadamard",
     "KVCache",
+    "KroneckerRotation",
+    "OutlierExtract",
     "PowerQuantizer",
     "RaBitQ",
     "RandomizedHadamard",
     "Rotation",
+    "RotationChoice",
+    "RotationScore",
     "SigmaDelta",
+    "Split",
     "TurboQuant",
     "TwoStageCodes",
     "VectorCodes",
     "WHTAdapter",
+    "choose_rotation",
     "dequantize",
     "fake_quantize",
     "gemm",

@@ -15,8 +15,7 @@ from .._array import frozen
 from .._cpu import vector_codes as loops
 from ._codes import Codec, Codes
 from ._rows import as_positive, as_real, as_rows
-from .rotations._base import Rotation
-from .rotations.hadamard import RandomizedHadamard, has_hadamard
+from .rotations.hadamard import RandomizedHadamard
 
 Array = NDArray[Any]
 
@@ -336,17 +335,6 @@ _NOTHING = (
     (0, 0),
     0,
 )
-
-
-def default_rotation(d: int, rng: Any) -> Rotation:
-    """Hadamard transforms that make every row look Gaussian.
-
-    Two rounds make sums of few signs of a row with one or two entries: below a thousand coordinates
-    these lie on a grid that 4-bit codebooks notice, with errors up to a third larger. Three do not.
-    """
-    if has_hadamard(d):
-        return RandomizedHadamard(d, 2 if d >= 1024 else 3, rng=rng)
-    return RandomizedHadamard(d, 4, "overlap", rng=rng)
 
 
 def _matrix(X: ArrayLike, d: int, name: str) -> Array:

@@ -13,8 +13,8 @@ from .. import _threads
 from .._array import check_finite
 from .._cpu import kv_cache as loops
 from ._rows import as_count, as_positive, as_real
-from ._vectors import default_rotation
 from .rotations._base import Rotation
+from .rotations.hadamard import default_rotation
 from .turboquant import TurboQuant
 
 Array = NDArray[Any]

@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._cpu import random
 from ._rows import as_positive, as_real, as_seed
-from ._vectors import VectorCodec, VectorCodes, default_rotation
+from ._vectors import VectorCodec, VectorCodes
 from .rotations._base import Rotation
+from .rotations.hadamard import default_rotation
 
 Array = NDArray[Any]
 

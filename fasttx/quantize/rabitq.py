@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._cpu import vector_codes as loops
 from ._rows import as_positive, as_rows
-from ._vectors import VectorCodec, VectorCodes, default_rotation
+from ._vectors import VectorCodec, VectorCodes
 from .rotations._base import Rotation
+from .rotations.hadamard import default_rotation
 
 Array = NDArray[Any]
 

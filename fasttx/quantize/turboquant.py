@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from .._cpu import vector_codes as loops
 from ._codes import Codes
 from ._rows import as_positive, as_real
-from ._vectors import Scorer, VectorCodec, VectorCodes, default_rotation
+from ._vectors import Scorer, VectorCodec, VectorCodes
 from .codebooks import lloyd_max
 from .projections import QJL
 from .rotations._base import Rotation
+from .rotations.hadamard import default_rotation
 
 Array = NDArray[Any]
 
