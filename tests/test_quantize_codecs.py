@@ -2,6 +2,8 @@
 
 import functools
 import math
+import multiprocessing
+import pickle
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 import fasttx
 from fasttx.quantize import (
     EDEN,
+    NVFP4,
     QJL,
     Codes,
     Identity,
@@ -231,6 +234,13 @@ class TestLaws:
             altered[place] ^= 4
             with pytest.raises(ValueError, match="bytes"):
                 Codes.from_bytes(bytes(altered))
+
+    def test_pickled_after_use(self, make):
+        codec = make(20)
+        codes = codec.encode(units(6, 20))
+        again = pickle.loads(pickle.dumps(codes))
+        assert np.array_equal(again.decode(), codes.decode())
+        assert np.array_equal(again.codec.encode(units(6, 20)).planes, codes.planes)
 
     def test_honest_size(self, make):
         codes = make(48).encode(units(10, 48))
@@ -521,6 +531,19 @@ class TestArguments:
         x = units(20, 12)
         codec = TurboQuant(12, 6, rotation=Identity(12))
         np.testing.assert_allclose(codec.encode(x).decode(), x, atol=0.1)
+
+
+def coded(codec):
+    """What another process makes of a codec."""
+    return codec.encode(units(6, 32)).decode()
+
+
+def test_other_processes():
+    codecs = [TurboQuant(32, 3, rng=0), NVFP4(hadamard=16, signs=True, rng=0)]
+    wanted = [coded(codec) for codec in codecs]
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        for one, other in zip(wanted, pool.map(coded, codecs), strict=True):
+            assert np.array_equal(one, other)
 
 
 class TestSigmaDelta:

@@ -193,6 +193,12 @@ def test_bad_input():
         rotation(rows(2, 11))
     with pytest.raises(ValueError, match="rows of length 12"):
         rotation(1.0)
+
+    class OnDevice:
+        is_cuda = True
+
+    with pytest.raises(TypeError, match="X is on a device; accepted are arrays on the host"):
+        rotation(OnDevice())
     with pytest.raises(TypeError, match="complex128"):
         rotation(rows(2, 12) + 1j)
     with pytest.raises(ValueError, match="Y must have rows"):

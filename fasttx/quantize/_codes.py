@@ -26,6 +26,14 @@ class Described(ABC):
     def _from_state(cls, state: dict[str, Any]) -> Self:
         return cls(**state)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What is kept besides may hold addresses of compiled code, of this process alone.
+        return _restored, (type(self), self._state())
+
+
+def _restored(kind: type[Described], state: dict[str, Any]) -> Described:
+    return kind._from_state(state)
+
 
 class Codec(Described):
     """Encoder of arrays, and decoder of its own codes."""

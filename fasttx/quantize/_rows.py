@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._array import check_finite, frozen
+from .._array import check_finite, frozen, is_device_array
 
 Array = NDArray[Any]
 
@@ -19,6 +19,8 @@ def as_real(x: ArrayLike, name: str = "X") -> Array:
     Narrower floats become float32, integers float64; NumPy reads tensors of other libraries that
     are on the host.
     """
+    if is_device_array(x):
+        raise TypeError(f"{name} is on a device; accepted are arrays on the host")
     x = np.asarray(x)
     if x.dtype.char in "fd":
         dtype = x.dtype.newbyteorder("=")

@@ -203,7 +203,7 @@ class VectorCodec(Scorer):
             raise ValueError(f"the norm of row {row} exceeds the range of {self.norm_dtype}")
         return stored
 
-    @functools.cached_property
+    @property
     def _fused(self) -> tuple[Any, ...]:
         """The rotation as the loops take it."""
         return _NOTHING if self.rotation is None else tuple(self.rotation.tables(np.float32))

@@ -85,6 +85,9 @@ class SigmaDelta(Scorer):
         parameters["n_components"] = int(self.features.n_components_)
         return {"parameters": parameters, "d": self.d, "dtype": dtype}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SigmaDelta, (self.features,)
+
     @classmethod
     def _from_state(cls, state: dict[str, Any]) -> SigmaDelta:
         from ..sketch import SigmaDeltaFeatures
