@@ -24,6 +24,7 @@ from fasttx.quantize import (
     RandomizedHadamard,
     SigmaDelta,
     TurboQuant,
+    _bytes,
     lloyd_max,
 )
 
@@ -234,6 +235,14 @@ class TestLaws:
             altered[place] ^= 4
             with pytest.raises(ValueError, match="bytes"):
                 Codes.from_bytes(bytes(altered))
+
+    def test_bytes_that_describe_nothing(self):
+        for state in ({}, {"codec": 3}, {"codec": {"object": ["TurboQuant", {}]}}, {"a": [1]}):
+            with pytest.raises(ValueError, match="the bytes"):
+                Codes.from_bytes(_bytes.pack("VectorCodes", state))
+        for name in ("Codes2", "TurboQuant", "np"):
+            with pytest.raises(ValueError, match="unknown class"):
+                Codes.from_bytes(_bytes.pack(name, {"shape": [1, 2]}))
 
     def test_pickled_after_use(self, make):
         codec = make(20)

@@ -1,5 +1,6 @@
 """Float block formats: bits beside ml_dtypes, scales beside plain loops, what is kept of arrays."""
 
+import dataclasses
 import itertools
 import math
 from fractions import Fraction
@@ -638,3 +639,16 @@ def test_bad_input(make, match):
 def test_bad_dtypes():
     with pytest.raises(TypeError, match="dtype"):
         quantize(np.ones(3, complex), NVFP4())
+
+
+@pytest.mark.parametrize("fmt", [NVFP4(), MXFP4(), NVFP4(block="2d")])
+def test_arrays_of_other_shapes_are_refused(fmt):
+    codes = quantize(np.ones((32, 64)), fmt)
+    for change in (
+        {"elements": codes.elements[:, :-1]},
+        {"scales": codes.scales[:1]},
+        {"shape": (32, 96)},
+        {"elements": codes.elements.astype(np.uint16)},
+    ):
+        with pytest.raises(ValueError, match="are not those of"):
+            dataclasses.replace(codes, **change).decode()

@@ -47,8 +47,11 @@ def unpack(data: bytes) -> tuple[str, dict[str, Any]]:
     if blake2b(body, digest_size=_CHECKSUM).digest() != data[-_CHECKSUM:]:
         raise ValueError("the checksum does not match: the bytes were altered")
     start = _HEAD.size + length
-    tree = json.loads(data[_HEAD.size : start])
-    return tree["class"], _restored(tree["state"], body[start:])
+    try:
+        tree = json.loads(data[_HEAD.size : start])
+        return tree["class"], _restored(tree["state"], body[start:])
+    except (AttributeError, KeyError, TypeError, IndexError) as error:
+        raise ValueError("the bytes do not describe codes") from error
 
 
 def find(name: str, base: type[Kind]) -> type[Kind]:

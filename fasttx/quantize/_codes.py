@@ -118,8 +118,7 @@ class Codes:
         """
         name, state = _bytes.unpack(data)
         kind = _bytes.find(name, Codes)
-        state["shape"] = tuple(state["shape"])
         try:
-            return kind(**state)
-        except TypeError as error:
+            return kind(**(state | {"shape": tuple(state["shape"])}))
+        except (KeyError, TypeError) as error:
             raise ValueError(f"the bytes do not describe {name}") from error

@@ -224,6 +224,10 @@ class BlockFormat(Codec):
     def decode(self, codes: BlockCodes, *, workers: int | None = None) -> Array:
         """The array that `codes` stand for, float32."""
         lead, n = self._rows(codes.shape, codes.axis)
+        for name, (shape, dtype) in self._layout(codes.shape, codes.axis).items():
+            given = getattr(codes, name)
+            if given is None or given.size != math.prod(shape) or given.dtype != dtype:
+                raise ValueError(f"the codes' {name} are not those of {codes.shape} in this format")
         out = np.empty((*lead, n), np.float32)
         all_parts = list(parts(self, out, codes.elements, codes.scales, codes.zeros))
 
@@ -245,18 +249,20 @@ class BlockFormat(Codec):
 
     def _empty(self, shape: tuple[int, ...], axis: int) -> BlockCodes:
         """Codes of an array of that shape, not yet filled."""
+        arrays = {name: np.empty(*kind) for name, kind in self._layout(shape, axis).items()}
+        return BlockCodes(codec=self, shape=shape, axis=axis, **arrays)
+
+    def _layout(self, shape: tuple[int, ...], axis: int) -> dict[str, tuple[Any, Any]]:
+        """Shapes and dtypes of the arrays of codes of an array of that shape."""
         lead, n = self._rows(shape, axis)
         height, width = self.tile
         blocks = {"block": -(-self.stored(n) // width), "row": 1, "tensor": 0}[self.scope]
         stripes = (*lead[:-1], *(-(-rows // height) for rows in lead[-1:]))
-        return BlockCodes(
-            codec=self,
-            shape=shape,
-            axis=axis,
-            elements=np.empty((*lead, self.element.nbytes(self.stored(n))), np.uint8),
-            scales=np.empty((*stripes, blocks), self.scale_dtype),
-            zeros=np.empty((*stripes, blocks), np.uint8) if self.affine else None,
-        )
+        found: dict[str, tuple[Any, Any]] = {
+            "elements": ((*lead, self.element.nbytes(self.stored(n))), np.uint8),
+            "scales": ((*stripes, blocks), self.scale_dtype),
+        }
+        return found | {"zeros": ((*stripes, blocks), np.uint8)} if self.affine else found
 
     @staticmethod
     def _share(all_parts: list[Part], size: int, workers: int | None) -> Share:
