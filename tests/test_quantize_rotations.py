@@ -114,6 +114,15 @@ def test_in_place():
     locked.flags.writeable = False
     assert np.array_equal(rotation(locked, overwrite_x=True), wanted)
     assert np.array_equal(locked, before)
+
+    class Holder:  # as a tensor on the host: NumPy reads its memory
+        held = before.copy()
+
+        def __array__(self, dtype=None, copy=None):
+            return self.held
+
+    assert np.array_equal(rotation(Holder()), wanted)
+    assert np.array_equal(Holder.held, before)
     strided = np.repeat(before, 2, axis=1)[:, ::2]
     assert np.array_equal(rotation(strided, overwrite_x=True), wanted)
 

@@ -59,8 +59,8 @@ class Rotation(Described):
         rows = as_real(x, name)
         if rows.ndim == 0 or rows.shape[-1] != self.d:
             raise ValueError(f"{name} must have rows of length {self.d}; got shape {rows.shape}")
-        given = np.shares_memory(rows, x) if isinstance(x, np.ndarray) else False
-        own = rows.flags.writeable and (overwrite or not given)
+        fresh = isinstance(x, np.ndarray) and not np.may_share_memory(rows, x)
+        own = rows.flags.writeable and (overwrite or fresh)
         out = rows if own else empty_like(rows)
         flat = out.reshape(-1, self.d)
         self._rotate(frozen(rows.reshape(-1, self.d)), flat, inverse, workers)
