@@ -420,6 +420,11 @@ class TestDistortion:
                 rate = np.mean(error < codec.error_bound(q, codes, epsilon))
                 # Gains are rounded to half precision; 32000 dependent products.
                 assert abs(rate - math.erf(epsilon / math.sqrt(2))) < 0.02
+        shifted = RaBitQ(d, 1, center=np.full(d, 0.2), rng=2)
+        codes = shifted.encode(x + 0.2)
+        error = np.abs(shifted.inner(q, codes) - q @ (x + 0.2).T)
+        rate = np.mean(error < shifted.error_bound(q, codes))
+        assert abs(rate - math.erf(1.9 / math.sqrt(2))) < 0.02
 
     def test_qjl_variance(self):
         d, m = 128, 512
@@ -460,6 +465,10 @@ class TestSearch:
             TurboQuant(32, 8, rng=0),
             TurboQuant(32, 8, center=x.mean(0), rng=0),
             RaBitQ(32, 8, center=x.mean(0), rng=0),
+            TurboQuant(32, 8, "prod", rng=0),
+            TurboQuant(32, 8, "prod", center=x.mean(0), rng=0),
+            TurboQuant(32, 8, "mse", rotation=Identity(32)),
+            EDEN(32, 8, "least-squares", center=x.mean(0), rng=0),
         ):
             values, where = codec.search(q, codec.encode(x), 4, metric="l2")
             exact = np.square(q[:, None] - x).sum(2)

@@ -101,11 +101,10 @@ class RaBitQ(VectorCodec):
         Returns
         -------
         ndarray of float32, shape (n_queries, n)
-            ``|q| |x| sqrt((1 - cos**2) / cos**2) * epsilon / sqrt(d - 1)``, cos being that of the
-            angle between x and its code, both less the center.
+            ``|q| |x| sqrt((1 - cos**2) / cos**2) * epsilon / sqrt(d - 1)`` for rows x less the
+            center, cos being that of the angle between x and its code.
         """
         Q = as_rows(Q, self.d, "Q")[0].astype(np.float64)
-        Q = Q if self.center is None else Q - self.center
         ones = np.ones(len(codes.norms), np.float32)
         grid = self.levels_times(self._planes_of(codes), ones)
         squares = np.einsum("ij,ij->i", grid, grid, dtype=np.float64)

@@ -186,9 +186,14 @@ class TurboQuant(VectorCodec):
         return Scorer.search(self, Q, codes, k, metric=metric, workers=workers)
 
     def _squares(self, codes: Any) -> Array:
-        if isinstance(codes, TwoStageCodes) and self.bits == 1:
+        if self._second is None:
+            return super()._squares(codes)
+        if self.bits == 1:
             return np.square(codes.residuals, dtype=np.float64)
-        return super()._squares(codes)
+        if self.center is None:
+            return super()._squares(codes)
+        rows = self.decode(codes)  # the norms are of rows less the center
+        return np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
 
     def _stages(self, codes: TwoStageCodes) -> tuple[VectorCodes | None, VectorCodes]:
         first = VectorCodes(self, codes.shape, codes.planes, codes.norms)
