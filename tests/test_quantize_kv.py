@@ -159,6 +159,16 @@ def test_rotation():
     np.testing.assert_allclose(cache.decode()[1], v, atol=0.1)
 
 
+def test_largest_tokens():
+    k, v = (np.full((1, 100, 16), value, np.float32) for value in (16000, -16000))
+    k[:, ::2] *= -1
+    for bits in (1, 8):
+        cache = KVCache(16, 1, bits, bits, rng=0)
+        cache.append(k, v)
+        assert np.isfinite(cache.decode()).all()
+        assert np.isfinite(cache.attend(np.ones((1, 16)) / 1e4)).all()
+
+
 def test_large_scores_do_not_overflow():
     k, v = tokens(1, 200, 16)
     cache = KVCache(16, 1, 4, 4, rng=0)
@@ -182,7 +192,7 @@ def test_bad_input_leaves_the_cache_as_it_was():
     for keys, values, message in (
         (k, bad, "V contains NaN or infinity"),
         (bad, v, "K contains NaN or infinity"),
-        (k, large, "V exceeds the range of half precision"),
+        (k, large, "V has magnitudes beyond 16000"),
         (k, v[:, :5], "one shape"),
         (k[0], v, r"K must have shape \(2, n_tokens, 16\)"),
         (k, v[:, :, :8], r"V must have shape \(2, n_tokens, 16\)"),
@@ -194,6 +204,7 @@ def test_bad_input_leaves_the_cache_as_it_was():
     for q, message in (
         (k[:, 0, :8], "Q must have shape"),
         (np.ones((3, 16)), "Q must have shape"),
+        (np.ones((0, 16)), "Q must have shape"),
         (np.full((2, 16), math.inf), "Q contains NaN or infinity"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -19,7 +19,7 @@ from .turboquant import TurboQuant
 
 Array = NDArray[Any]
 
-_HALF = float(np.finfo(np.float16).max)
+_LARGEST = 16000  # so that scales of centered tokens, with their gains, fit half precision
 _LEAST = 256  # tokens that room is made for
 
 
@@ -139,7 +139,7 @@ class KVCache:
         Parameters
         ----------
         K, V : array_like, shape (n_heads, n_tokens, d_head) or (n_heads, d_head)
-            Finite, and at most 65504 in magnitude.
+            Finite, and at most 16000 in magnitude.
         workers : int, optional
         """
         K, V = self._tokens(K, "K"), self._tokens(V, "V")
@@ -172,8 +172,8 @@ class KVCache:
                 f"({self.n_heads}, {self.d_head}); got {x.shape}"
             )
         check_finite(x, name)
-        if x.size and max(x.max(), -x.min()) > _HALF:
-            raise ValueError(f"{name} exceeds the range of half precision")
+        if x.size and max(x.max(), -x.min()) > _LARGEST:
+            raise ValueError(f"{name} has magnitudes beyond {_LARGEST}: scale it down")
         return x.astype(np.float16)
 
     def _set_outliers(self, old: Array) -> None:
@@ -203,7 +203,8 @@ class KVCache:
         ndarray of float32, shape of Q
         """
         Q = as_real(Q, "Q")
-        if Q.ndim not in (2, 3) or Q.shape[-1] != self.d_head or Q.shape[0] % self.n_heads:
+        grouped = Q.ndim in (2, 3) and Q.size and Q.shape[0] % self.n_heads == 0
+        if not grouped or Q.shape[-1] != self.d_head:
             raise ValueError(
                 f"Q must have shape (r * {self.n_heads}, {self.d_head}) or "
                 f"(r * {self.n_heads}, m, {self.d_head}); got {Q.shape}"
