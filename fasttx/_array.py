@@ -55,6 +55,17 @@ def check_length(n, length: int) -> int:
     return n
 
 
+def check_count(value, name: str, least: int = 1) -> int:
+    """`value` as an integer that is not less than `least`."""
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer; got {type(value).__name__}") from None
+    if count < least:
+        raise ValueError(f"{name} must be at least {least}; got {count}")
+    return count
+
+
 def check_shape_axes(shape, s, axes) -> tuple[list[int], list[int]]:
     """Lengths and axes of a transform over several axes, by the rules of ``scipy.fft.fftn``."""
     if axes is None:

@@ -31,6 +31,20 @@ class Described(ABC):
         return _restored, (type(self), self._state())
 
 
+class Made(Described):
+    """A described object whose constructor computes its state: `_set` takes what it found."""
+
+    @abstractmethod
+    def _set(self, *state: Any) -> None:
+        """Set all attributes from the values of `_state`, by their names."""
+
+    @classmethod
+    def _from_state(cls, state: dict[str, Any]) -> Self:
+        made = cls.__new__(cls)
+        made._set(**state)
+        return made
+
+
 def _restored(kind: type[Described], state: dict[str, Any]) -> Described:
     return kind._from_state(state)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
@@ -43,22 +42,6 @@ def as_rows(x: ArrayLike, d: int, name: str = "X") -> tuple[Array, tuple[int, ..
         raise ValueError(f"{name} must have rows of length {d}; got shape {rows.shape}")
     check_finite(rows, name)
     return frozen(rows.reshape(-1, d)), rows.shape
-
-
-def as_positive(n: Any, name: str) -> int:
-    """`n` as a positive integer."""
-    return as_count(n, name, 1)
-
-
-def as_count(n: Any, name: str, least: int = 0) -> int:
-    """`n` as an integer, at least so much."""
-    try:
-        number = operator.index(n)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer; got {type(n).__name__}") from None
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}; got {number}")
-    return number
 
 
 def as_seed(rng: Any) -> int:

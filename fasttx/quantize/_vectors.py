@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _threads
-from .._array import frozen
+from .._array import check_count, frozen
 from .._cpu import vector_codes as loops
 from ._codes import Codec, Codes
-from ._rows import as_positive, as_real, as_rows
+from ._rows import as_real, as_rows
 from .rotations.hadamard import RandomizedHadamard
 
 Array = NDArray[Any]
@@ -131,7 +131,7 @@ class VectorCodec(Scorer):
         center: ArrayLike | None = None,
         norm_dtype: str = "float32",
     ):
-        self.d = as_positive(d, "d")
+        self.d = check_count(d, "d")
         self.rotation = rotation
         if rotation is not None and rotation.d != self.d:
             raise ValueError(f"the rotation has d = {rotation.d}; expected {self.d}")
@@ -357,7 +357,7 @@ def _center(center: ArrayLike, d: int) -> Array:
 
 
 def _count(k: Any, rows: int) -> int:
-    k = as_positive(k, "k")
+    k = check_count(k, "k")
     if k > rows:
         raise ValueError(f"k must be at most the number of rows, {rows}; got {k}")
     return k

@@ -12,12 +12,12 @@ import scipy.linalg
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
-from .._array import check_finite
+from .._array import check_count, check_finite
 from ..transforms.fwht import fwht, ifwht
 from ..transforms.hadamard import split_length
 from . import _bytes
 from ._codes import Codes, Described
-from ._rows import as_count, as_real
+from ._rows import as_real
 
 Array = NDArray[Any]
 
@@ -93,7 +93,7 @@ class _SpectralAdapter(Described):
             raise ValueError(f"sides must be 'both' or 'input'; got {sides!r}")
         if allocation not in _ALLOCATIONS:
             raise ValueError(f"allocation must be one of {', '.join(_ALLOCATIONS)}")
-        count = as_count(n_coefficients, "n_coefficients")
+        count = check_count(n_coefficients, "n_coefficients", 0)
         if count > W.size:
             raise ValueError(f"n_coefficients must be at most {W.size}; got {count}")
         for length in W.shape if sides == "both" else W.shape[1:]:

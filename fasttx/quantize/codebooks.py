@@ -11,7 +11,7 @@ import scipy.linalg
 import scipy.special
 from numpy.typing import NDArray
 
-from ._rows import as_positive
+from .._array import check_count
 
 Array = NDArray[Any]
 
@@ -77,7 +77,7 @@ def lloyd_max(bits: int, d: float = math.inf) -> Codebook:
     >>> lloyd_max(2, d=64).levels.round(4)
     array([-1.5   , -0.4521,  0.4521,  1.5   ])
     """
-    bits = as_positive(bits, "bits")
+    bits = check_count(bits, "bits")
     if bits > 8:
         raise ValueError(f"bits must be at most 8; got {bits}")
     if not d >= 2:

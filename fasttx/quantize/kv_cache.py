@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _threads
-from .._array import check_finite
+from .._array import check_count, check_finite
 from .._cpu import kv_cache as loops
-from ._rows import as_count, as_positive, as_real
+from ._rows import as_real
 from .rotations._base import Rotation
 from .rotations.hadamard import default_rotation
 from .turboquant import TurboQuant
@@ -98,13 +98,13 @@ class KVCache:
         outlier_channels: int = 0,
         rng: Any = None,
     ):
-        self.d_head, self.n_heads = as_positive(d_head, "d_head"), as_positive(n_heads, "n_heads")
+        self.d_head, self.n_heads = check_count(d_head, "d_head"), check_count(n_heads, "n_heads")
         if rotation is None:
             rotation = default_rotation(self.d_head, rng)
-        self.sinks = as_count(sinks, "sinks")
-        self.residual_window = as_count(residual_window, "residual_window")
+        self.sinks = check_count(sinks, "sinks", 0)
+        self.residual_window = check_count(residual_window, "residual_window", 0)
         self.center = bool(center)
-        self.outlier_channels = as_count(outlier_channels, "outlier_channels")
+        self.outlier_channels = check_count(outlier_channels, "outlier_channels", 0)
         if self.outlier_channels >= self.d_head:
             raise ValueError(
                 f"outlier_channels must be less than d_head = {d_head}; got {outlier_channels}"

@@ -8,7 +8,8 @@ import numpy as np
 import scipy.optimize
 from numpy.typing import ArrayLike, NDArray
 
-from ._rows import as_positive, as_rows
+from .._array import check_count
+from ._rows import as_rows
 from ._vectors import VectorCodec
 from .rotations._base import Rotation
 
@@ -69,7 +70,7 @@ class PowerQuantizer(VectorCodec):
         rotation: Rotation | None = None,
         norm_dtype: str = "float32",
     ):
-        bits = as_positive(bits, "bits")
+        bits = check_count(bits, "bits")
         if not 2 <= bits <= 8:
             raise ValueError(f"bits must be from 2 to 8; got {bits}")
         if not 0 < exponent < np.inf:

@@ -11,8 +11,10 @@ import numpy as np
 import scipy.special
 from numpy.typing import ArrayLike, NDArray
 
+from .._array import check_count
 from .._cpu import random
-from ._rows import as_positive, as_real, as_seed
+from ._codes import Made
+from ._rows import as_real, as_seed
 from ._vectors import VectorCodec, VectorCodes
 from .rotations._base import Rotation
 from .rotations.hadamard import default_rotation
@@ -82,7 +84,7 @@ class _HadamardFrame(_Frame):
 _FRAMES: dict[str, Any] = {"gaussian": _GaussianFrame, "hadamard": _HadamardFrame}
 
 
-class QJL(VectorCodec):
+class QJL(Made, VectorCodec):
     """One-bit codes for inner products: the signs of m random projections of a row, and its norm.
 
     The inner product of q and k is estimated by ``sqrt(pi/2) / m * |k| * <S q, sign(S k)>``, which
@@ -129,8 +131,8 @@ class QJL(VectorCodec):
         norm_dtype: str = "float32",
         rng: Any = None,
     ):
-        d = as_positive(d, "d")
-        m = d if m is None else as_positive(m, "m")
+        d = check_count(d, "d")
+        m = d if m is None else check_count(m, "m")
         rng = np.random.default_rng(rng)
         if structure not in _FRAMES:
             raise ValueError(f"structure must be 'hadamard' or 'gaussian'; got {structure!r}")
@@ -147,12 +149,6 @@ class QJL(VectorCodec):
     def _state(self) -> dict[str, Any]:
         names = ("d", "m", "structure", "norm_dtype")
         return {name: getattr(self, name) for name in names} | {"source": self.rotation.source}
-
-    @classmethod
-    def _from_state(cls, state: dict[str, Any]) -> QJL:
-        made = cls.__new__(cls)
-        made._set(**state)
-        return made
 
     def encode(self, X: ArrayLike, *, workers: int | None = None) -> VectorCodes:
         """Codes of rows, with their norms; see `TurboQuant.encode`."""

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._array import check_count
 from .._cpu import vector_codes as loops
-from ._rows import as_positive, as_rows
+from ._rows import as_rows
 from ._vectors import VectorCodec, VectorCodes
 from .rotations._base import Rotation
 from .rotations.hadamard import default_rotation
@@ -70,7 +71,7 @@ class RaBitQ(VectorCodec):
         norm_dtype: str = "float32",
         rng: Any = None,
     ):
-        bits = as_positive(bits, "bits")
+        bits = check_count(bits, "bits")
         if bits > 8:
             raise ValueError(f"bits must be at most 8; got {bits}")
         super().__init__(

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._array import check_count
 from .._cpu import vector_codes as loops
 from ._codes import Codes
-from ._rows import as_positive, as_real
+from ._rows import as_real
 from ._vectors import Scorer, VectorCodec, VectorCodes
 from .codebooks import lloyd_max
 from .projections import QJL
@@ -118,7 +119,7 @@ class TurboQuant(VectorCodec):
         if objective not in _RULES:
             raise ValueError(f"objective must be one of {', '.join(_RULES)}; got {objective!r}")
         rng = np.random.default_rng(rng)
-        bits = as_positive(bits, "bits")
+        bits = check_count(bits, "bits")
         first = bits - (objective == "prod")
         self.objective, self.codebook = objective, lloyd_max(max(first, 1), d)
         levels = self.codebook.levels[self.codebook.levels.size // 2 :]

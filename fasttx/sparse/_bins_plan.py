@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 import numpy as np
 from scipy import linalg, special
 
+from .._array import check_count
 from ._bins import Bins, Peeling
 from ._outcome import CHUNK, Outcome, distinct, power
-from ._plan import Plan, check_count, seed_of
+from ._plan import Plan, seed_of
 
 _HELD_OUT = 64
 _ROUNDING = 16.0  # standard deviation of an oracle's rounding, in eps times its largest value

@@ -12,7 +12,7 @@ import scipy.fft
 from scipy.sparse import csc_matrix
 from scipy.special import gammainccinv
 
-from ._plan import check_count
+from .._array import check_count
 
 _LONGEST = 1 << 56  # products modulo n are exact up to there
 _BLOCK = 1 << 21  # entries of a temporary array

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._plan import check_count
+from .._array import check_count
 
 INDICES = ("SII", "BII", "STII", "FSII", "FBII", "Shapley", "Banzhaf")
 _VALUES = {"Shapley": "SII", "Banzhaf": "BII"}  # an index at order 1

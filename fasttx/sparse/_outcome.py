@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._plan import check_count
+from .._array import check_count
 
 CHUNK = 1 << 22  # entries of a matrix of points and keys
 

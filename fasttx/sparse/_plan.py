@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import operator
 import os
 from collections.abc import Iterator
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from .._array import check_count
 
 _FORMAT = 1  # of the files that `Plan.save` writes
 _SCAN = 1 << 20  # queries looked through at a time
@@ -22,17 +23,6 @@ def seed_of(rng: Any) -> list[int]:
     """A seed drawn from what SPEC 7 calls `rng`: the plan's own, so that a file can hold it."""
     draws = np.random.default_rng(rng).integers(0, 2**32, size=4)
     return [int(v) for v in draws]
-
-
-def check_count(value: Any, name: str, least: int = 1) -> int:
-    """`value` as an integer that is not less than `least`."""
-    try:
-        count = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer; got {type(value).__name__}") from None
-    if count < least:
-        raise ValueError(f"{name} must be at least {least}; got {count}")
-    return count
 
 
 class Plan(Generic[Result]):

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._plan import check_count
+from .._array import check_count
 
 
 def density_evolution(load: ArrayLike, groups: int = 3, rounds: int = 1000) -> np.ndarray:

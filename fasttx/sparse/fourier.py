@@ -18,8 +18,8 @@ import scipy.fft
 from numpy.typing import ArrayLike
 from scipy.special import gammainccinv, gammaincinv
 
+from .._array import check_count
 from ._fourier_bins import EPS, Bins, Peeling, Samples, chain, stages_of, waves_of
-from ._plan import check_count
 
 _DENSE = 1 << 22  # a callable is sampled everywhere up to this length
 _BLOCK = 1 << 21  # entries of a temporary array

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._array import check_count
 from ..transforms.subsets import mobius
 from ._bins import Bins
 from ._bins_plan import PeelingPlan
 from ._moebius_bins import CHECKS, MoebiusBins, disjoint
 from ._oracle import ask
 from ._outcome import Outcome, distinct
-from ._plan import check_count
 
 _DENSE_BITS = 24
 _TESTS = 1.5 * math.e  # masks of a group, in degree * log(n)

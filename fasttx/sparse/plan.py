@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._array import check_count
 from ._bits import group_equal, keys_up_to, pack, unpack, words
 from ._decode import Outcome, decode
 from ._design import random_words
 from ._layout import Layout, Option
 from ._methods import check_noise, first_design
 from ._peel import Peeling
-from ._plan import Plan, check_count, seed_of
+from ._plan import Plan, seed_of
 from .result import SparseResult, evaluate
 
 _GROWTH = 16  # times the first design that a plan may grow to, where max_queries does not say

@@ -10,11 +10,11 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike
 
+from .._array import check_count
 from ._bins import Bins
 from ._bins_plan import PeelingPlan
 from ._oracle import ask
 from ._outcome import Outcome
-from ._plan import check_count
 from ._qary_bins import QaryBins, phases, share
 
 _LARGEST = 1 << 16

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _threads
+from .._array import check_count
 from .._cpu import spright
 from ._bits import pack, unpack, weights
 from ._interactions import interactions, moebius
-from ._plan import check_count
 
 _FORMAT = 1
 _DENSE_BITS = 28

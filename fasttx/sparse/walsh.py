@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._array import check_count
 from ._oracle import ask, table
-from ._plan import check_count
 from .plan import SparsePlan
 from .result import SparseResult
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._array import check_count
 from ..._cpu import block_formats as loops
-from .._rows import as_positive
 from ._base import BlockFormat
 from ._parts import Part, reciprocals
 
@@ -27,7 +27,7 @@ class GroupFormat(BlockFormat):
     scale: str = "float32"
 
     def __post_init__(self) -> None:
-        if as_positive(self.group, "group") % loops.LANES or self.group > MOST:
+        if check_count(self.group, "group") % loops.LANES or self.group > MOST:
             raise ValueError(
                 f"group must be a multiple of {loops.LANES}, at most {MOST}; got {self.group}"
             )

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..._array import empty_like, frozen
+from ..._array import check_count, empty_like, frozen
 from .._codes import Described
-from .._rows import as_positive, as_real
+from .._rows import as_real
 
 Array = NDArray[Any]
 
@@ -109,7 +109,7 @@ class Identity(Rotation):
     """
 
     def __init__(self, d: int):
-        self.d = as_positive(d, "d")
+        self.d = check_count(d, "d")
 
     def _state(self) -> dict[str, Any]:
         return {"d": self.d}

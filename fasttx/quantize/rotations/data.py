@@ -8,16 +8,17 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 
-from ..._array import check_finite
+from ..._array import check_count, check_finite
 from ...transforms.fwht import fwht, ifwht
 from ...transforms.hadamard import split_length
-from .._rows import as_count, as_positive, as_real
+from .._codes import Made
+from .._rows import as_real
 from ._base import Rotation
 
 Array = NDArray[Any]
 
 
-class KLTHadamard(Rotation):
+class KLTHadamard(Made, Rotation):
     """Principal axes, then a Hadamard matrix: all channels get the same second moment.
 
     R = H V^T / sqrt(d), V the eigenvectors of ``X.T @ X``. A channel of ``X @ R.T`` is a sum of all
@@ -61,12 +62,6 @@ class KLTHadamard(Rotation):
     def _state(self) -> dict[str, Any]:
         return {"axes": self.axes}
 
-    @classmethod
-    def _from_state(cls, state: dict[str, Any]) -> KLTHadamard:
-        made = cls.__new__(cls)
-        made._set(**state)
-        return made
-
     def _rotate(self, rows: Array, out: Array, inverse: bool, workers: int | None) -> None:
         axes = self.axes.astype(rows.dtype)
         if inverse:
@@ -75,7 +70,7 @@ class KLTHadamard(Rotation):
             out[:] = fwht(rows @ axes, norm="ortho", overwrite_x=True, workers=workers)
 
 
-class BlockRotation(Rotation):
+class BlockRotation(Made, Rotation):
     """Rotations of the blocks of a format, made for channels with outliers.
 
     In each block of channels the one with the largest magnitude is spread evenly over all by an
@@ -119,10 +114,10 @@ class BlockRotation(Rotation):
     """
 
     def __init__(self, X: ArrayLike, block: int = 32, steps: int = 8, *, rng: Any = None):
-        X, block = calibration(X), as_positive(block, "block")
+        X, block = calibration(X), check_count(block, "block")
         if X.shape[1] % block:
             raise ValueError(f"block must divide d = {X.shape[1]}; got {block}")
-        steps, rng = as_count(steps, "steps"), np.random.default_rng(rng)
+        steps, rng = check_count(steps, "steps", 0), np.random.default_rng(rng)
         blocks = np.moveaxis(X.reshape(len(X), -1, block), 1, 0)
         self._set(np.stack([_spread(part, steps, rng) for part in blocks]))
 
@@ -132,12 +127,6 @@ class BlockRotation(Rotation):
 
     def _state(self) -> dict[str, Any]:
         return {"matrices": self.matrices}
-
-    @classmethod
-    def _from_state(cls, state: dict[str, Any]) -> BlockRotation:
-        made = cls.__new__(cls)
-        made._set(**state)
-        return made
 
     def _rotate(self, rows: Array, out: Array, inverse: bool, workers: int | None) -> None:
         matrices = self.matrices.astype(rows.dtype)

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import _threads
+from ..._array import check_count
 from ..._cpu import fwht, random
 from ..._cpu import rotations as loops
 from ...transforms.hadamard import base_matrix, split_length
-from .._rows import as_positive, as_seed
+from .._rows import as_seed
 from ._base import Rotation
 
 Array = NDArray[Any]
@@ -77,8 +78,8 @@ class RandomizedHadamard(Rotation):
     """
 
     def __init__(self, d: int, rounds: int = 2, block: int | str | None = None, *, rng: Any = None):
-        self.d = as_positive(d, "d")
-        self.rounds = as_positive(rounds, "rounds")
+        self.d = check_count(d, "d")
+        self.rounds = check_count(rounds, "rounds")
         self.block = _block(self.d, block)
         self._seed = as_seed(rng)
 
@@ -170,7 +171,7 @@ def _block(d: int, block: int | str | None) -> int | str:
         if block != "overlap":
             raise ValueError(f"block must be an integer or 'overlap'; got {block!r}")
         return block
-    block = as_positive(block, "block")
+    block = check_count(block, "block")
     if d % block:
         raise ValueError(f"block must divide d = {d}; got {block}")
     split_length(block)

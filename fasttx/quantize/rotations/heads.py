@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..._array import check_count
 from ...transforms.fwht import fwht, ifwht
 from ...transforms.hadamard import split_length
-from .._rows import as_count, as_positive, as_real
+from .._codes import Made
+from .._rows import as_real
 from ..formats import BlockFormat, fake_quantize
 from ._base import Rotation
 from .data import calibration
@@ -17,7 +19,7 @@ from .data import calibration
 Array = NDArray[Any]
 
 
-class GroupedHeadRotation(Rotation):
+class GroupedHeadRotation(Made, Rotation):
     """Channels reordered by outliers, then Hadamard transforms over groups of heads.
 
     For keys before the rotary embedding, all heads of a token in a row. The channels of a group of
@@ -73,8 +75,8 @@ class GroupedHeadRotation(Rotation):
         *,
         sinks: int = 4,
     ):
-        X, n_heads = calibration(X), as_positive(n_heads, "n_heads")
-        per_group = as_positive(heads_per_group, "heads_per_group")
+        X, n_heads = calibration(X), check_count(n_heads, "n_heads")
+        per_group = check_count(heads_per_group, "heads_per_group")
         d = X.shape[1]
         if d % n_heads or n_heads % per_group:
             raise ValueError(
@@ -82,7 +84,7 @@ class GroupedHeadRotation(Rotation):
                 f"n_heads = {n_heads} and heads_per_group = {per_group}"
             )
         group = d // n_heads * per_group
-        block = group if block is None else as_positive(block, "block")
+        block = group if block is None else check_count(block, "block")
         if group % block:
             raise ValueError(f"block must divide a group's {group} channels; got {block}")
         split_length(block)
@@ -91,7 +93,7 @@ class GroupedHeadRotation(Rotation):
         dealt[:, 1::2] = dealt[:, 1::2, ::-1].copy()  # forth and back
         order = dealt.swapaxes(1, 2).reshape(len(largest), group)
         order = order + group * np.arange(len(largest))[:, None]
-        self._set(order.ravel(), block, per_group, as_count(sinks, "sinks"))
+        self._set(order.ravel(), block, per_group, check_count(sinks, "sinks", 0))
 
     def _set(self, order: Array, block: int, heads_per_group: int, sinks: int) -> None:
         self.order, self.block, self.d = order, block, order.size
@@ -100,12 +102,6 @@ class GroupedHeadRotation(Rotation):
     def _state(self) -> dict[str, Any]:
         names = ("order", "block", "heads_per_group", "sinks")
         return {name: getattr(self, name) for name in names}
-
-    @classmethod
-    def _from_state(cls, state: dict[str, Any]) -> GroupedHeadRotation:
-        made = cls.__new__(cls)
-        made._set(**state)
-        return made
 
     def _rotate(self, rows: Array, out: Array, inverse: bool, workers: int | None) -> None:
         shape = (len(rows), -1, self.block) if len(rows) else (0, 1, self.d)

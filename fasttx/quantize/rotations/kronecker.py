@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..._array import check_finite
-from .._rows import as_positive, as_real
+from ..._array import check_count, check_finite
+from .._rows import as_real
 from ._base import Rotation
 
 Array = NDArray[Any]
@@ -46,7 +46,7 @@ class KroneckerRotation(Rotation):
     def random(cls, d1: int, d2: int, *, rng: Any = None) -> KroneckerRotation:
         """Factors from the uniform law on orthogonal matrices."""
         rng = np.random.default_rng(rng)
-        frames = (rng.standard_normal((as_positive(d, "d"),) * 2) for d in (d1, d2))
+        frames = (rng.standard_normal((check_count(d, "d"),) * 2) for d in (d1, d2))
         return cls(*(_uniform(frame) for frame in frames))
 
     def _state(self) -> dict[str, Any]:

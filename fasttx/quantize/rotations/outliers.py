@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..._array import check_count
 from .._codes import Described
-from .._rows import as_count, as_seed
+from .._rows import as_seed
 from ..formats import BlockFormat, fake_quantize
 from ._base import Rotation
 from .data import calibration
@@ -78,7 +79,7 @@ class OutlierExtract(Described):
     ):
         if not threshold >= 1:
             raise ValueError(f"threshold must be at least 1; got {threshold}")
-        self.count, self.threshold = as_count(count, "count"), float(threshold)
+        self.count, self.threshold = check_count(count, "count", 0), float(threshold)
         self.columns, self.rotation, self._seed = bool(columns), rotation, as_seed(rng)
 
     def _state(self) -> dict[str, Any]:
