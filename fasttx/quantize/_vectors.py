@@ -192,7 +192,7 @@ class VectorCodec(Scorer):
 
         _threads.share(some, n, _threads.resolve(workers, given.size))
         if bad:
-            raise ValueError(f"X contains NaN or infinity, in row {min(bad)}")
+            raise ValueError(f"row {min(bad)} of X contains NaN or infinity, or its norm overflows")
         return VectorCodes(self, (n, self.d), planes, self._stored(norms), short)
 
     def _stored(self, norms: Array) -> Array:
