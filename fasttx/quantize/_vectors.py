@@ -206,11 +206,11 @@ class VectorCodec(Scorer):
     @property
     def _fused(self) -> tuple[Any, ...]:
         """The rotation as the loops take it."""
-        return _NOTHING if self.rotation is None else tuple(self.rotation.tables(np.float32))
+        return _NOTHING if self.rotation is None else tuple(self.rotation._tables(np.float32))
 
     def decode(self, codes: VectorCodes, *, workers: int | None = None) -> Array:
         """The rows that codes stand for, float32 of shape (n, d)."""
-        rows = self.levels_times(self._planes_of(codes), codes.scales(), workers)
+        rows = self._levels_times(self._planes_of(codes), codes.scales(), workers)
         if self.rotation is not None:
             rows = self.rotation.inverse(rows, overwrite_y=True, workers=workers)
         if self.center is not None:
@@ -229,7 +229,7 @@ class VectorCodec(Scorer):
             )
         return frozen(planes)
 
-    def levels_times(self, planes: Array, scales: Array, workers: int | None = None) -> Array:
+    def _levels_times(self, planes: Array, scales: Array, workers: int | None = None) -> Array:
         """Rows of levels, times `scales`, in the rotated frame."""
         out = np.empty((len(planes), self._length), np.float32)
         run = functools.partial(
@@ -320,7 +320,7 @@ class VectorCodec(Scorer):
     def _squares(self, codes: VectorCodes) -> Array:
         """Exact where norms are stored; without those, of what the codes stand for."""
         if self._peak or self._rule == loops.LEAST_SQUARES:
-            rows = self.levels_times(codes.planes, codes.scales())
+            rows = self._levels_times(codes.planes, codes.scales())
             return np.einsum("ij,ij->i", rows, rows)
         return self.d * np.square(codes.norms, dtype=np.float64)
 

@@ -343,7 +343,7 @@ class _Side:
         d = self.codec.d
         planes = self.planes.array.reshape(heads * count, self.bits, 2 * self.groups)
         scales = self.scales.array.reshape(-1).astype(np.float32)
-        rows = self.codec.levels_times(planes, scales)
+        rows = self.codec._levels_times(planes, scales)
         return self.rotation.inverse(rows, overwrite_y=True).reshape(heads, count, d)
 
     def whole(self, coded: Array) -> Array:

@@ -107,7 +107,7 @@ class RaBitQ(VectorCodec):
         """
         Q = as_rows(Q, self.d, "Q")[0].astype(np.float64)
         ones = np.ones(len(codes.norms), np.float32)
-        grid = self.levels_times(self._planes_of(codes), ones)
+        grid = self._levels_times(self._planes_of(codes), ones)
         squares = np.einsum("ij,ij->i", grid, grid, dtype=np.float64)
         # A decoded row is x over the cosine.
         longer = np.square(codes.scales(), dtype=np.float64) * squares - self._squares(codes)

@@ -58,8 +58,8 @@ class RandomizedHadamard(Rotation):
     Notes
     -----
     Host only. d log2(block) additions a row and round (m/4 more an entry for base orders m > 1);
-    a row stays in cache for all rounds, so that long arrays cost about a pass over memory. Signs
-    are hashes of a seed of 63 bits, all that is stored of them.
+    a row stays in cache for all rounds: two on long arrays cost about twice a pass over memory.
+    Signs are hashes of a seed of 63 bits, all that is stored of them.
 
     References
     ----------
@@ -95,7 +95,7 @@ class RandomizedHadamard(Rotation):
     def __repr__(self) -> str:
         return f"RandomizedHadamard({self.d}, rounds={self.rounds}, block={self.block!r})"
 
-    def tables(self, dtype: Any, inverse: bool = False) -> Tables:
+    def _tables(self, dtype: Any, inverse: bool = False) -> Tables:
         """What loops over rows of that dtype read."""
         overlap = isinstance(self.block, str)
         block = self._window if isinstance(self.block, str) else self.block
@@ -132,7 +132,7 @@ class RandomizedHadamard(Rotation):
         return 1 << (self.d.bit_length() - 1)
 
     def _rotate(self, rows: Array, out: Array, inverse: bool, workers: int | None) -> None:
-        run, tables = loops.rotate(rows.dtype.name), self.tables(rows.dtype, inverse)
+        run, tables = loops.rotate(rows.dtype.name), self._tables(rows.dtype, inverse)
         share = functools.partial(run, rows, out, tuple(tables), inverse)
         _threads.share(share, len(rows), _threads.resolve(workers, rows.size))
 
