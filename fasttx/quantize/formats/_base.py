@@ -162,14 +162,14 @@ class BlockFormat(Codec):
 
     # What they share
 
-    def block_factors(self, scales: Array, blocks: int) -> Array:
+    def _block_factors(self, scales: Array, blocks: int) -> Array:
         """Stored scales of stripes as float32, for each of their blocks."""
         if self.scope == "tensor":
             return np.ones((len(scales), blocks), np.float32)
         factors = self._factors(scales)
         return np.repeat(factors, blocks, axis=1) if self.scope == "row" else factors
 
-    def stored(self, n: int) -> int:
+    def _stored(self, n: int) -> int:
         """Elements of a row of `n` numbers: groups that are rotated are stored whole."""
         return -(-n // (self.hadamard or 1)) * (self.hadamard or 1)
 
@@ -232,7 +232,7 @@ class BlockFormat(Codec):
         all_parts = list(parts(self, out, codes.elements, codes.scales, codes.zeros))
 
         def task(part: Part) -> None:
-            factors = self.block_factors(part.scales, part.blocks)
+            factors = self._block_factors(part.scales, part.blocks)
             if codes.tensor_scale is not None:
                 factors = factors * codes.tensor_scale
             part.decode(factors)
@@ -256,10 +256,10 @@ class BlockFormat(Codec):
         """Shapes and dtypes of the arrays of codes of an array of that shape."""
         lead, n = self._rows(shape, axis)
         height, width = self.tile
-        blocks = {"block": -(-self.stored(n) // width), "row": 1, "tensor": 0}[self.scope]
+        blocks = {"block": -(-self._stored(n) // width), "row": 1, "tensor": 0}[self.scope]
         stripes = (*lead[:-1], *(-(-rows // height) for rows in lead[-1:]))
         found: dict[str, tuple[Any, Any]] = {
-            "elements": ((*lead, self.element.nbytes(self.stored(n))), np.uint8),
+            "elements": ((*lead, self.element.nbytes(self._stored(n))), np.uint8),
             "scales": ((*stripes, blocks), self.scale_dtype),
         }
         return found | {"zeros": ((*stripes, blocks), np.uint8)} if self.affine else found

@@ -174,10 +174,10 @@ def _operand(codes: BlockCodes, name: str) -> tuple[Array, Array, np.float32]:
     if len(codes.shape) != 2 or codes.axis != -1:
         raise ValueError(f"{name} must be codes of a matrix with blocks along the last axis")
     height, width = fmt.tile
-    rows, stored = codes.shape[0], fmt.stored(codes.shape[1])
+    rows, stored = codes.shape[0], fmt._stored(codes.shape[1])
     blocks = -(-stored // width)
     values = fmt.element.decoded(codes.elements, stored).astype(np.float64)
-    scales = np.repeat(fmt.block_factors(codes.scales, blocks), height, axis=0)[:rows]
+    scales = np.repeat(fmt._block_factors(codes.scales, blocks), height, axis=0)[:rows]
     if codes.zeros is not None:
         values -= np.repeat(codes.zeros, width, axis=1)[:, :stored]
     one = np.float32(1)

@@ -42,7 +42,7 @@ class Part:
         self.fmt, self.start = fmt, start
         self.x, self.elements, self.scales, self.zeros = arrays
         self.height, self.width = fmt.tile
-        self.stored = fmt.stored(self.x.shape[1])
+        self.stored = fmt._stored(self.x.shape[1])
         self.blocks = -(-self.stored // self.width)
 
     def find_amax(self) -> None:
@@ -116,7 +116,7 @@ def parts(fmt: BlockFormat, x: Array, *arrays: Array | None) -> Iterator[Part]:
     for sheet in _sheets(fmt, x, arrays):
         rows, n = sheet[0].shape
         count = max(1, step // n // height) * height
-        stored = fmt.stored(n)
+        stored = fmt._stored(n)
         for first in range(0, rows, count):
             last = min(rows, first + count)
             cuts = (first, last), (first, last), (first // height, -(-last // height))
