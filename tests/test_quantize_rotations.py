@@ -136,6 +136,15 @@ def test_same_bits_for_any_workers():
         assert np.array_equal(apply(x, workers=3), one)
 
 
+def test_threads_share_no_scratch():
+    # Base matrices take tables of their own for each call: many calls at a time.
+    x = rows(2000, 20, dtype=np.float32)
+    rotation = RandomizedHadamard(20, rng=0)
+    one = rotation(x, workers=1)
+    for _ in range(400):
+        assert np.array_equal(rotation(x, workers=4), one)
+
+
 def test_folded_weights():
     rotation = RandomizedHadamard(48, rng=2)
     weights, x = rows(7, 48), rows(5, 48, 1)

@@ -232,6 +232,7 @@ def base(dtype):
             while start < stop:
                 one(here + start * size, step, here + start * size, step, m, entries, table)
                 start += 1
+        scratch[0] = 0  # Numba frees an array after its last use, and addresses are none
 
     return run
 
