@@ -136,22 +136,6 @@ def decode(bits):
 
 
 @functools.cache
-def dots(bits):
-    """``f(planes, levels, vector, out, first, last)``: rows times one vector, of padded length."""
-    codelet = simd_codes.dots(bits)
-
-    @entry(f"codes_dots_{bits}")
-    def run(planes, levels, vector, out, first, last):
-        plane = planes.shape[2]
-        step = bits * plane
-        start, to = simd.address(planes) + first * step, simd.address(out) + first * 4
-        high, rows = simd.address(levels), last - first
-        codelet(start, plane, step, high, simd.address(vector), plane // 2, to, rows)
-
-    return run
-
-
-@functools.cache
 def _block(bits):
     """``f(planes, levels, columns, first, count, rows, scores)``: products of a block of rows.
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _threads
 from .._array import check_count, check_finite
 from .._cpu import kv_cache as loops
+from .._cpu.vector_codes import GROUP
 from ._rows import as_real
 from .rotations._base import Rotation
 from .rotations.hadamard import default_rotation
@@ -276,10 +277,8 @@ class _Side:
 
     def __init__(self, d: int, heads: int, bits: int, objective: str, rotation: Rotation):
         self.codec = TurboQuant(d, bits, objective, rotation=rotation)
-        self.rotation = rotation
-        self.bits = self.codec.bits
-        self.groups = -(-d // 16)
-        self.planes = _Growing((self.bits, 2 * self.groups), np.uint8, heads)
+        self.groups = -(-d // GROUP)
+        self.planes = _Growing((bits, 2 * self.groups), np.uint8, heads)
         self.scales = _Growing((), np.float16, heads)
         self.first = self.last = np.zeros((heads, 0, d), np.float16)
 
@@ -311,23 +310,23 @@ class _Side:
     def encode(self, tokens: Array, workers: int | None) -> None:
         heads, count, d = tokens.shape
         codes = self.codec.encode(tokens.reshape(-1, d), workers=workers)
-        self.planes.append(codes.planes.reshape(heads, count, self.bits, 2 * self.groups))
+        self.planes.append(codes.planes.reshape(heads, count, self.codec.bits, 2 * self.groups))
         self.scales.append(codes.scales().reshape(heads, count).astype(np.float16))
 
     def score(self, queries: Array, out: Array, workers: int | None) -> None:
         """Write products of queries (heads, m, d) with the coded tokens to the front of `out`."""
         heads, m, d = queries.shape
-        padded = np.zeros((heads, m, 16 * self.groups), np.float32)
-        padded[:, :, :d] = self.rotation(queries, workers=1)
-        self._share(loops.scores(self.bits), padded, out, workers)
+        padded = np.zeros((heads, m, GROUP * self.groups), np.float32)
+        padded[:, :, :d] = self.codec.rotation(queries, workers=1)
+        self._share(loops.scores(self.codec.bits), padded, out, workers)
 
     def mixtures(self, weights: Array, workers: int | None) -> Array:
         """Sums of the coded tokens, times the weights at the front of (heads, m, tokens)."""
         heads, m, _ = weights.shape
         blocks = -(-self.coded // loops.BLOCK)
-        out = np.zeros((heads, blocks, m, 16 * self.groups), np.float32)
-        self._share(loops.mixtures(self.bits), weights, out, workers)
-        return self.rotation.inverse(out.sum(1)[:, :, : self.codec.d], workers=1)
+        out = np.zeros((heads, blocks, m, GROUP * self.groups), np.float32)
+        self._share(loops.mixtures(self.codec.bits), weights, out, workers)
+        return self.codec.rotation.inverse(out.sum(1)[:, :, : self.codec.d], workers=1)
 
     def _share(self, run: Any, given: Array, out: Array, workers: int | None) -> None:
         heads, m, _ = given.shape
@@ -341,10 +340,10 @@ class _Side:
     def decode(self) -> Array:
         heads, count = self.planes.array.shape[:2]
         d = self.codec.d
-        planes = self.planes.array.reshape(heads * count, self.bits, 2 * self.groups)
+        planes = self.planes.array.reshape(heads * count, self.codec.bits, 2 * self.groups)
         scales = self.scales.array.reshape(-1).astype(np.float32)
         rows = self.codec._levels_times(planes, scales)
-        return self.rotation.inverse(rows, overwrite_y=True).reshape(heads, count, d)
+        return self.codec.rotation.inverse(rows, overwrite_y=True).reshape(heads, count, d)
 
     def whole(self, coded: Array) -> Array:
         """All tokens in order."""
