@@ -69,67 +69,91 @@ def ptx():
 
     if not nvvm.is_available():
         pytest.skip("needs NVVM: pip install 'numba-cuda[cu13]'")
-    from fasttx._cuda import fwht
+    from fasttx._cuda import fwht_kernel
 
-    return fwht.ptx
+    return fwht_kernel.ptx
 
 
-def check_ptx(code, dtype, levels, order, columns, cc):
+ACCUMULATED = {"float64": 8, "complex128": 8, "int32": 8, "scaled int32": 8}
+
+
+def check_ptx(code, kind, levels, cc, *, mode="rows", columns=0, order="hadamard", **options):
+    from fasttx._cuda import codelets
+
+    form = codelets.layout(kind, levels + columns)
+    held = 1 << form.vector + form.registers
+    words = "u32" if kind in ("float16", "bfloat16") else "(?:f32|f64|u32|b32)"
     count = {
         name: len(re.findall(pattern, code))
         for name, pattern in {
-            "load": rf"ld\.global\.(?:nc\.)?f{dtype[-2:]}\b",
-            "store": rf"st\.global\.f{dtype[-2:]}\b",
-            "global": r"(?:ld|st)\.global",
+            "vector load": rf"ld\.global\.v[24]\.{words}\b",
+            "load": r"ld\.global",
+            "vector store": r"st\.global\.v[24]\.",
+            "store": r"st\.global",
+            "shuffle": r"shfl\.sync\.bfly\.b32",
+            "shared": r"(?:ld|st)\.shared",
             "barrier": r"\b(?:bar|barrier)\.sync",
-            "reversal": r"\bbrev\.",
-            "division": r"\b(?:div|rem)\.",
+            "division": r"\b(?:div|rem)\.s64",
         }.items()
     }
     assert f".target sm_{cc[0]}{cc[1]}" in code
     assert code.count(".visible .entry") == 1
     # Registers and shared memory only: nothing spilled to local memory, no function called.
     assert not re.search(r"\.local\b|\bcall\b", code)
-    (shared,) = re.findall(r"\.shared [^;]*\[(\d+)\];", code)
-    assert int(shared) <= 48 << 10
-    # Each point is read and written once; n = 1 and 2 leave some of the four places unused.
-    assert count["load"] <= 4
-    assert count["store"] <= 4
-    assert count["global"] == count["load"] + count["store"]
-    if levels >= 2:
-        assert count["load"] == count["store"] == 4
-    if levels > 2:  # for n = 4 the places are constants
-        assert (count["reversal"] > 0) == (order != "hadamard")
-    assert count["barrier"] >= 1
-    if not columns:
+    shared = re.findall(r"\.shared [^;]*\[(\d+)\];", code)
+    assert sum(map(int, shared)) <= 48 << 10
+    assert bool(shared) == bool(form.swapped)
+    # A lane shuffles each of its numbers at each level of lanes, in words of 32 bits.
+    lanes = range(max(form.vector, columns), min(form.vector + 5, columns + levels))
+    assert count["shuffle"] == held * len(lanes) * (ACCUMULATED.get(kind, 4) // 4)
+    assert count["shared"] == 2 * held * bool(form.swapped)
+    assert bool(count["barrier"]) == bool(form.swapped)
+    # Each number is read and written once, in vectors: for whole tiles, and for the last ones.
+    cases = 1 if mode == "padded" else 2
+    assert count["load"] == count["vector load"] == cases << form.registers
+    if order == "hadamard":
+        vectors = 2 << form.registers << (kind in ("int32", "scaled int32"))
+        assert count["store"] == count["vector store"] == vectors
+    else:
+        assert count["store"] == 2 * held
+    if mode != "columns":
         assert count["division"] == 0
-    if dtype == "float32":
+    if ACCUMULATED.get(kind, 4) == 4:
         assert ".f64" not in code
 
 
+CASES = [
+    ("float32", 13, {}),
+    ("float32", 10, {"mode": "columns", "columns": 3}),
+    ("float16", 9, {}),
+    ("bfloat16", 9, {"mode": "padded"}),
+    ("float64", 8, {"order": "sequency"}),
+    ("complex64", 7, {"columns": 1}),
+    ("int32", 6, {}),
+]
+
+
 @pytest.mark.parametrize("cc", [(8, 0), (9, 0)], ids=["sm_80", "sm_90"])
-@pytest.mark.parametrize(
-    ("dtype", "levels", "order", "columns"),
-    [
-        ("float32", 1, "hadamard", False),
-        ("float32", 5, "dyadic", True),
-        ("float32", 12, "hadamard", False),
-        ("float64", 11, "sequency", False),
-        ("float64", 12, "sequency", True),
-    ],
-)
-def test_ptx(ptx, dtype, levels, order, columns, cc):
-    check_ptx(ptx(dtype, levels, order, columns, cc=cc), dtype, levels, order, columns, cc)
+@pytest.mark.parametrize(("kind", "levels", "options"), CASES)
+def test_ptx(ptx, kind, levels, options, cc):
+    check_ptx(ptx(kind, levels, cc=cc, **options), kind, levels, cc, **options)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cc", [(8, 0), (9, 0)], ids=["sm_80", "sm_90"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("levels", range(13))
-def test_ptx_of_every_kernel(ptx, dtype, levels, cc):
-    for order in ORDERS:
-        for columns in (False, True):
-            check_ptx(ptx(dtype, levels, order, columns, cc=cc), dtype, levels, order, columns, cc)
+@pytest.mark.parametrize(
+    "kind", ["float32", "float16", "bfloat16", "float64", "complex64", "complex128", "int32"]
+)
+def test_ptx_of_every_kernel(ptx, kind, cc):
+    parts = int(kind.startswith("complex"))
+    for levels in range(4, 14 if ACCUMULATED.get(kind, 4) == 8 else 16):
+        cases = [{}, {"mode": "padded"}, {"order": "sequency"}]
+        if parts:
+            cases, levels = [{**case, "columns": 1} for case in cases], levels - 1
+        if levels < 10:
+            cases.append({"mode": "columns", "columns": 3})
+        for options in cases:
+            check_ptx(ptx(kind, levels, cc=cc, **options), kind, levels, cc, **options)
 
 
 # On a GPU
@@ -164,6 +188,9 @@ class Cupy:
     def strided(self, a):
         return self.cupy.asarray(np.ascontiguousarray(a.T)).T
 
+    def on(self, index):
+        return self.cupy.cuda.Device(index)
+
     def stream(self):
         return self.cupy.cuda.Stream(non_blocking=True)
 
@@ -188,6 +215,9 @@ class Torch:
     def strided(self, a):
         return self.to(np.ascontiguousarray(a.T)).T
 
+    def on(self, index):
+        return self.torch.cuda.device(index)
+
     def stream(self):
         return self.torch.cuda.stream(self.torch.cuda.Stream())
 
@@ -209,25 +239,127 @@ def library(request):
 def agree(y, expected, n):
     assert y.dtype == expected.dtype
     assert y.shape == expected.shape
-    error = np.linalg.norm((y - expected).astype(float)) / np.linalg.norm(expected.astype(float))
+    wide = np.result_type(y.dtype, float)
+    norm = np.linalg.norm(expected.astype(wide))
+    error = np.linalg.norm(y.astype(wide) - expected.astype(wide)) / max(norm, 1e-300)
     assert error <= 4 * max(1, np.log2(n)) * np.finfo(y.dtype).eps
 
 
+def sample(rng, shape, dtype):
+    x = rng.standard_normal(shape)
+    if dtype == "int32":
+        return rng.integers(-(2**31), 2**31, shape, dtype=dtype)
+    if dtype.startswith("complex"):
+        x = x + 1j * rng.standard_normal(shape)
+    return x.astype(dtype)
+
+
 @pytest.mark.cuda
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("n", [1 << k for k in range(13)])
+@pytest.mark.parametrize(
+    "dtype", ["float16", "float32", "float64", "complex64", "complex128", "int32"]
+)
+@pytest.mark.parametrize("n", [*(1 << k for k in range(17)), 12, 24, 96])
 def test_gpu_agrees_with_the_cpu(library, n, dtype):
     rng = np.random.default_rng(n)
-    for shape, axis in (((n,), 0), ((301, n), -1), ((5, n, 33), 1), ((n, 1000), 0)):
-        a = rng.standard_normal(shape).astype(dtype)
+    cases = [((n,), 0), ((301, n), -1)]
+    if n <= 4096:
+        cases += [((5, n, 33), 1), ((n, 1000), 0), ((3, n, 16), 1)]
+    for shape, axis in cases:
+        a = sample(rng, shape, dtype)
         x = library.to(a)
-        for order in ORDERS:
-            y = fasttx.fwht(x, axis=axis, order=order, norm="ortho")
+        for order in ORDERS if n & (n - 1) == 0 else ORDERS[:1]:
+            y = fasttx.fwht(x, axis=axis, order=order)
             assert type(y) is type(x)
-            agree(library.back(y), fasttx.fwht(a, axis=axis, order=order, norm="ortho"), n)
-            again = fasttx.fwht(x, axis=axis, order=order, norm="ortho")
+            expected = fasttx.fwht(a, axis=axis, order=order)
+            if dtype == "int32":
+                np.testing.assert_array_equal(library.back(y), expected)
+            else:
+                agree(library.back(y), expected, n)
+            again = fasttx.fwht(x, axis=axis, order=order)
             np.testing.assert_array_equal(library.back(again), library.back(y))
         np.testing.assert_array_equal(library.back(x), a)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("levels", [20, 24, 28])
+def test_gpu_one_long_row(library, levels):
+    """Against closed forms: the transform of a Walsh function is one peak."""
+    n, k = 1 << levels, 0xABCDEF1 & ((1 << levels) - 1)
+    index = np.arange(n, dtype=np.int64)
+    parity = np.bitwise_count(index & k) & 1
+    y = library.back(fasttx.fwht(library.to(1 - 2 * parity.astype("float32"))))
+    assert y[k] == n
+    assert np.count_nonzero(y) == 1
+
+
+@pytest.mark.cuda
+def test_gpu_bfloat16():
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("this torch has no CUDA")
+    for n in (1, 8, 512, 8192, 32768):
+        x = torch.randn(33, n, device="cuda", dtype=torch.bfloat16)
+        y = fasttx.fwht(x, norm="ortho")
+        assert y.dtype == torch.bfloat16
+        exact = fasttx.fwht(x.double(), norm="ortho")
+        assert (y.double() - exact).abs().max() <= 2**-8 * exact.abs().max()
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("kind", ["float32", "float16", "float64", "int32"])
+@pytest.mark.parametrize("levels", [3, 7, 10, 12])
+def test_gpu_shuffles_and_shared_memory_agree(kind, levels):
+    """The two ways in which lanes exchange give the same bits."""
+    try:
+        cuda = _cuda.require()
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(str(error))
+    from fasttx._cuda import fwht_kernel, memory
+
+    given, rows, rng = memory.KINDS[kind], 64, np.random.default_rng(levels)
+    a = sample(rng, (rows << levels,), kind).view(memory.stored(given.read))
+    results = []
+    for shuffles in (True, False):
+        kernel = fwht_kernel.transform(kind, levels, shuffles=shuffles)
+        src, dst = cuda.to_device(a), cuda.device_array(a.size, memory.stored(given.written))
+        n, scale = 1 << levels, getattr(np, "float64" if kind == "int32" else given.number)(1)
+        kernel.launch[128, kernel.form.threads](dst, src, dst, n, 1, rows, scale)
+        results.append(dst.copy_to_host())
+    np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.cuda
+def test_gpu_out_of_memory_is_raised(library):
+    x = library.to(np.ones((1, 64), "float32"))
+    with pytest.raises(Exception, match=r"(?i)out.?of.?memory"):
+        fasttx.fwht(x, n=1 << 30, axis=0)
+    np.testing.assert_array_equal(library.back(fasttx.fwht(x))[0, 0], 64)
+
+
+@pytest.mark.cuda
+def test_gpu_copies_nothing_to_the_host(library, monkeypatch):
+    x = library.to(np.ones((4, 64), "float32"))
+    fasttx.fwht(x)  # compiled
+    from numba.cuda.cudadrv import driver
+
+    def refuse(*arguments, **options):
+        raise AssertionError("a copy to the host")
+
+    monkeypatch.setattr(driver, "device_to_host", refuse)
+    if isinstance(library, Torch):
+        monkeypatch.setattr(library.torch.Tensor, "cpu", refuse)
+    fasttx.fwht(x)
+    fasttx.fwht(x, overwrite_x=True)
+
+
+@pytest.mark.cuda
+def test_gpu_second_device(library):
+    if isinstance(library, Numba) or len(_cuda.require().gpus) < 2:
+        pytest.skip("needs two devices")
+    a = np.random.default_rng(7).standard_normal((5, 256)).astype("float32")
+    with library.on(1):
+        x = library.to(a)
+    agree(library.back(fasttx.fwht(x)), fasttx.fwht(a), 256)
 
 
 @pytest.mark.cuda

@@ -11,6 +11,15 @@ import math
 import sys
 from typing import Any
 
+import numpy as np
+
+# As which dtype kernels see the numbers of an array.
+_KERNEL_DTYPES = {
+    "float16": "uint16",
+    "bfloat16": "uint16",
+    "complex64": "float32",
+    "complex128": "float64",
+}
 _INSTALL = "pip install 'fasttx[cuda]'"
 
 
@@ -93,20 +102,38 @@ class NumbaArray:
             "now are C-contiguous arrays, and strided ones of CuPy and torch, which can copy them"
         )
 
-    def empty(self, shape):
-        """Return a new array of this kind, dtype and device."""
+    def empty(self, shape, dtype):
+        """Return a new array of this library and device."""
         cuda = require()
-        return type(self)(cuda.device_array(shape, self.array.dtype, stream=self.array.stream))
+        given = self._dtype(dtype)
+        return type(self)(cuda.device_array(shape, given, stream=self.array.stream))
+
+    def _dtype(self, name):
+        # NumPy may not know the name of the array's own dtype: bfloat16.
+        return self.array.dtype if name == self.dtype else np.dtype(name)
 
     def flat(self):
-        """Return the elements of a contiguous array as a 1-D kernel argument, without a copy."""
-        return self.array.reshape(self.size)
+        """Return the real numbers of a contiguous array, 1-D, as a kernel takes them.
+
+        There is no copy; half precision is seen as 16-bit integers, complex numbers as pairs.
+        """
+        return self.array.reshape(self.size).view(_KERNEL_DTYPES.get(self.dtype, self.dtype))
+
+    @property
+    def address(self) -> int:
+        """Where the array begins in memory."""
+        return 0 if _simulated() else self.array.device_ctypes_pointer.value or 0
+
+    @property
+    def device(self) -> int:
+        """Number of the device."""
+        return 0 if _simulated() else self.array.gpu_data.context.device.id
 
     def context(self):
         """Return a context manager that makes the array's device current."""
         if _simulated():
             return contextlib.nullcontext()
-        return require().gpus[self.array.gpu_data.context.device.id]
+        return require().gpus[self.device]
 
     def stream(self):
         """Return the stream to launch on, as Numba takes it."""
@@ -124,10 +151,11 @@ class _Foreign(NumbaArray):
 
     def flat(self):
         # sync=False: the kernel runs on the stream that the array is used on, so it waits anyway.
-        return require().as_cuda_array(self._detached().reshape(self.size), sync=False)
+        return require().as_cuda_array(self._numbers(), sync=False)
 
-    def _detached(self):
-        return self.array
+    @property
+    def device(self):
+        return self._device()[0]
 
     @contextlib.contextmanager
     def context(self):
@@ -155,8 +183,15 @@ class CupyArray(_Foreign):
     def compact(self):
         return CupyArray(sys.modules["cupy"].ascontiguousarray(self.array))
 
-    def empty(self, shape):
-        return CupyArray(sys.modules["cupy"].empty(shape, self.array.dtype))
+    def empty(self, shape, dtype):
+        return CupyArray(sys.modules["cupy"].empty(shape, self._dtype(dtype)))
+
+    def _numbers(self):
+        return self.array.reshape(self.size).view(_KERNEL_DTYPES.get(self.dtype, self.dtype))
+
+    @property
+    def address(self):
+        return self.array.data.ptr
 
     def _assign(self, values):
         self.array[...] = values
@@ -185,15 +220,26 @@ class TorchArray(_Foreign):
         self.array = array
         self.shape = tuple(array.shape)
         self.dtype = str(array.dtype).removeprefix("torch.")
-        # A lazily negated view (the imaginary part of a conjugate) has other values in memory.
-        self.contiguous = array.is_contiguous() and not array.is_neg()
+        # Lazily negated or conjugated views have other values in memory.
+        lazy = array.is_neg() or array.is_conj()
+        self.contiguous = array.is_contiguous() and not lazy
 
     def compact(self):
-        return TorchArray(self.array.resolve_neg().contiguous())
+        return TorchArray(self.array.resolve_conj().resolve_neg().contiguous())
 
-    def empty(self, shape):
-        like = self.array
-        return TorchArray(sys.modules["torch"].empty(shape, dtype=like.dtype, device=like.device))
+    def empty(self, shape, dtype):
+        torch = sys.modules["torch"]
+        return TorchArray(torch.empty(shape, dtype=getattr(torch, dtype), device=self.array.device))
+
+    def _numbers(self):
+        torch, flat = sys.modules["torch"], self.array.detach().reshape(self.size)
+        if flat.is_complex():
+            return torch.view_as_real(flat).reshape(-1)
+        return flat.view(torch.int16) if self.dtype in ("float16", "bfloat16") else flat
+
+    @property
+    def address(self):
+        return self.array.data_ptr()
 
     def replace(self, result):
         # Autograd saves tensors for later and must know of writes that it did not do itself.
@@ -202,9 +248,6 @@ class TorchArray(_Foreign):
 
     def _assign(self, values):
         self.array.copy_(values)
-
-    def _detached(self):
-        return self.array.detach()
 
     def _device(self):
         index = self.array.device.index

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from .. import _array, _threads
 from . import _host
-from .hadamard import split_length
+from .hadamard import base_matrix, split_length
 from .orders import check_order
 
 # What transforms few contiguous rows of a dtype at the least cost of a call; filled at first use.
@@ -277,12 +277,29 @@ def _along_axes(x, s, axes, norm, order, overwrite_x, workers, inverse, several=
 
 
 def _on_device(x, s, axes, norm, order, overwrite_x, inverse, several):
-    if several:
-        raise NotImplementedError("transforms of several axes are not yet there for device arrays")
     from .._cuda import fwht as device
 
-    shape = tuple(x.shape)
-    axes = _array.check_axis(axes, len(shape))
-    n = _array.check_length(s, shape[axes])
-    scale = _array.norm_factor(norm, n, inverse)
-    return device.fwht(x, n, axes, scale=scale, order=order, overwrite_x=overwrite_x)
+    shape = device.check(x).shape
+    if several:
+        lengths, axes = _array.check_shape_axes(shape, s, axes)
+    else:
+        axes = [_array.check_axis(axes, len(shape))]
+        lengths = [_array.check_length(s, shape[axes[0]])]
+    for n in lengths:
+        _, levels = split_length(n)
+        check_order(order, n)
+        if levels > device.MAX_LEVELS:
+            raise ValueError(
+                f"transforms on a device have at most 2**{device.MAX_LEVELS} points; got n = {n}"
+            )
+    scale = None
+    if norm == "ortho" or inverse != (norm == "forward"):
+        scale = _array.norm_factor(norm, math.prod(lengths), inverse)
+    for n, axis in zip(lengths, axes, strict=True):
+        m, _ = split_length(n)
+        base = base_matrix(m) if m > 1 else None
+        if inverse and base is not None:
+            base = base.T
+        y = device.fwht(x, n, axis, scale, order, overwrite_x, base)
+        x, scale, overwrite_x = y, None, overwrite_x or y is not x
+    return x

@@ -1,0 +1,211 @@
+"""Loads and stores of kernels: whole vectors of 16 bytes, converted on the way.
+
+Numba gives no access to the vector instructions of a device, and an array of vectors is loaded
+number by number; the functions made here emit them. Half-precision arrays are seen as uint16,
+and two of their numbers are rounded at once. Under the simulator the same functions read and write
+number by number.
+"""
+
+import functools
+from collections import namedtuple
+
+import numba
+import numpy as np
+from numba import config
+
+from . import require
+
+try:
+    from numba import cuda as cuda  # for the kernels' modules too
+except ImportError:
+    require()  # says what to install
+    raise
+
+SIMULATED = bool(config.ENABLE_CUDASIM)
+
+if not SIMULATED:
+    from llvmlite import ir
+    from numba.cuda import cgutils, types
+    from numba.cuda.extending import intrinsic
+
+# What a kernel reads, computes with and writes; `parts` are the numbers of one element.
+Kind = namedtuple("Kind", "name read number written parts")
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("float32", "float32", "float32", "float32", 1),
+        Kind("float64", "float64", "float64", "float64", 1),
+        Kind("float16", "float16", "float32", "float16", 1),
+        Kind("bfloat16", "bfloat16", "float32", "bfloat16", 1),
+        Kind("complex64", "float32", "float32", "float32", 2),
+        Kind("complex128", "float64", "float64", "float64", 2),
+        Kind("int32", "int32", "int64", "int64", 1),
+        Kind("int64", "int64", "int64", "int64", 1),
+        Kind("scaled int32", "int32", "float64", "float64", 1),
+    )
+}
+_HALVES = ("float16", "bfloat16")
+VECTOR_BYTES = 16
+
+
+def stored(name: str) -> np.dtype:
+    """The dtype by which kernels know numbers of this name."""
+    return np.dtype("uint16" if name in _HALVES else name)
+
+
+@functools.cache
+def load(memory: str, number: str, width: int):
+    """Device function ``(array, index) -> tuple``: `width` numbers that follow each other.
+
+    With ``width > 1`` they are read at once; their address must be a multiple of their bytes, or
+    of 16 where these are more.
+    """
+    if SIMULATED:
+        to = np.dtype(number).type
+
+        def simulated(array, index):
+            return tuple(to(_widened(array[index + i], memory)) for i in range(width))
+
+        return simulated
+
+    typed = getattr(types, number)
+
+    @intrinsic
+    def read(typing, array, index):
+        def code(context, builder, signature, arguments):
+            place = _address(context, builder, signature, arguments)
+            given = _words(memory, width)
+            vector = builder.load(builder.bitcast(place, given.as_pointer()))
+            vector.align = min(VECTOR_BYTES, width * stored(memory).itemsize)
+            values = [_widen(builder, v, memory, number) for v in _parts(builder, vector, memory)]
+            return context.make_tuple(builder, signature.return_type, values)
+
+        return types.UniTuple(typed, width)(array, index), code
+
+    return read
+
+
+@functools.cache
+def store(memory: str, width: int):
+    """Device function ``(array, index, tuple)``: the reverse of `load`, rounding to nearest."""
+    if SIMULATED:
+
+        def simulated(array, index, values):
+            for i in range(width):
+                array[index + i] = _narrowed(values[i], memory)
+
+        return simulated
+
+    @intrinsic
+    def write(typing, array, index, values):
+        def code(context, builder, signature, arguments):
+            place = _address(context, builder, signature, arguments)
+            numbers = cgutils.unpack_tuple(builder, arguments[2], width)
+            words = _narrow(builder, numbers, memory)
+            given = ir.VectorType(words[0].type, len(words)) if len(words) > 1 else words[0].type
+            vector = words[0]
+            if len(words) > 1:
+                vector = ir.Constant(given, ir.Undefined)
+                for i, word in enumerate(words):
+                    vector = builder.insert_element(vector, word, ir.IntType(32)(i))
+            done = builder.store(vector, builder.bitcast(place, given.as_pointer()))
+            done.align = min(VECTOR_BYTES, width * stored(memory).itemsize)
+            return context.get_dummy_value()
+
+        return types.void(array, index, values), code
+
+    return write
+
+
+def signature(memory: str):
+    """Numba's type of a kernel argument: a flat array of these numbers."""
+    return getattr(numba, stored(memory).name)[::1]
+
+
+# Emitted code
+
+
+def _address(context, builder, signature, arguments):
+    array = context.make_array(signature.args[0])(context, builder, arguments[0])
+    return builder.gep(array.data, [arguments[1]], inbounds=True)
+
+
+def _words(memory, width):
+    """What is loaded at once: words of 32 bits for halves, numbers of their own type else."""
+    if memory in _HALVES:
+        word, count = (ir.IntType(32), width // 2) if width > 1 else (ir.IntType(16), 1)
+    else:
+        word, count = _scalar(memory), width
+    return ir.VectorType(word, count) if count > 1 else word
+
+
+def _scalar(name):
+    if name == "float32":
+        return ir.FloatType()
+    return ir.DoubleType() if name == "float64" else ir.IntType(int(name.removeprefix("int")))
+
+
+def _parts(builder, vector, memory):
+    words = [vector]
+    if isinstance(vector.type, ir.VectorType):
+        words = [
+            builder.extract_element(vector, ir.IntType(32)(i)) for i in range(vector.type.count)
+        ]
+    if memory in _HALVES and words[0].type.width == 32:
+        short = ir.IntType(16)
+        return [
+            builder.trunc(part, short)
+            for word in words
+            for part in (word, builder.lshr(word, word.type(16)))
+        ]
+    return words
+
+
+def _widen(builder, value, memory, number):
+    if memory == "float16":
+        return builder.fpext(builder.bitcast(value, ir.HalfType()), ir.FloatType())
+    if memory == "bfloat16":
+        word = ir.IntType(32)
+        return builder.bitcast(builder.shl(builder.zext(value, word), word(16)), ir.FloatType())
+    if memory == number:
+        return value
+    if number == "float64":
+        return builder.sitofp(value, ir.DoubleType())
+    return builder.sext(value, ir.IntType(64))
+
+
+def _narrow(builder, numbers, memory):
+    if memory not in _HALVES:
+        return numbers
+    word, single = ir.IntType(32), ir.FloatType()
+    kind = {"float16": "f16x2", "bfloat16": "bf16x2"}[memory]
+    two = ir.InlineAsm(
+        ir.FunctionType(word, [single, single]), f"cvt.rn.{kind}.f32 $0, $1, $2;", "=r,f,f"
+    )
+    if len(numbers) == 1:
+        return [builder.trunc(builder.call(two, [single(0.0), numbers[0]]), ir.IntType(16))]
+    pairs = zip(numbers[::2], numbers[1::2], strict=True)
+    return [builder.call(two, [high, low]) for low, high in pairs]
+
+
+# Simulated
+
+
+def _widened(value, memory):
+    if memory == "float16":
+        return np.uint16(value).view(np.float16)
+    if memory == "bfloat16":
+        return np.uint32(int(value) << 16).view(np.float32)
+    return value
+
+
+def _narrowed(value, memory):
+    if memory == "float16":
+        return np.float16(value).view(np.uint16)
+    if memory == "bfloat16":
+        if np.isnan(value):
+            return np.uint16(0x7FFF)
+        bits = int(np.float32(value).view(np.uint32))
+        return np.uint16((bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
+    return value
