@@ -12,6 +12,7 @@ import pytest
 
 import fasttx
 from fasttx import _cuda
+from tests import ptx_machine
 
 ORDERS = ("hadamard", "sequency", "dyadic")
 TESTS = Path(__file__).resolve().parent
@@ -55,6 +56,24 @@ def test_missing_pieces_are_named():
     with pytest.raises(error, match=message):
         _cuda.require()
     assert not _cuda.status().startswith("simulator")
+
+
+def sample(rng, shape, dtype):
+    x = rng.standard_normal(shape)
+    if dtype == "int32":
+        return rng.integers(-(2**31), 2**31, shape, dtype=dtype)
+    if dtype.startswith("complex"):
+        x = x + 1j * rng.standard_normal(shape)
+    return x.astype(dtype)
+
+
+def agree(y, expected, n):
+    assert y.dtype == expected.dtype
+    assert y.shape == expected.shape
+    wide = np.result_type(y.dtype, float)
+    norm = np.linalg.norm(expected.astype(wide))
+    error = np.linalg.norm(y.astype(wide) - expected.astype(wide)) / max(norm, 1e-300)
+    assert error <= 4 * max(1, np.log2(n)) * np.finfo(y.dtype).eps
 
 
 # PTX: compiled without a driver
@@ -139,21 +158,79 @@ def test_ptx(ptx, kind, levels, options, cc):
     check_ptx(ptx(kind, levels, cc=cc, **options), kind, levels, cc, **options)
 
 
+def check_run(code, kind, levels, *, mode="rows", columns=0, order="hadamard", **options):
+    """What the compiled kernel computes is the transform of the CPU, and it writes nothing else."""
+    from fasttx._cuda import codelets, memory
+
+    given, form, n = memory.KINDS[kind], codelets.layout(kind, levels + columns), 1 << levels
+    parts, spare = given.parts, form.bits - levels - columns
+    inner = parts if mode != "columns" else 24
+    strips = (3 << spare >> 1) + 1  # the last tile is not full
+    outer = strips if mode != "columns" else strips * 24 // -(-24 >> columns)
+    if mode == "columns":
+        strips = outer * -(-24 >> columns)
+    length = max(n - 8, n // 2) if mode == "padded" else n
+    shape = (outer, length, inner // parts)
+    dtype = "float32" if kind == "bfloat16" else kind
+    x = sample(np.random.default_rng(levels), shape, dtype)
+    src = x.reshape(-1).view(given.read) if kind != "bfloat16" else bfloat16(x.reshape(-1))
+    if kind == "bfloat16":
+        x = widened(src).reshape(shape)
+    poison = np.array([0xA5], np.uint8)
+    written = memory.stored(given.written)
+    size = outer * n * inner
+    dst = np.repeat(poison, (size + 64) * written.itemsize).view(written)
+    scale = getattr(np, "float64" if given.number == "int64" else given.number)(1)
+    signs = np.zeros(1, given.number)
+    counts = (np.int64(i) for i in (length, inner, strips))
+    blocks = -(-strips >> spare) + 1
+    src = src.view(memory.stored(given.read)).copy()
+    ptx_machine.run(code, blocks, form.threads, dst, src, signs, *counts, scale)
+    assert (dst[size:].view(np.uint8) == poison).all()
+    expected = fasttx.fwht(x, n=n, axis=1, order=order)
+    y = widened(dst[:size]) if kind == "bfloat16" else dst[:size].view(expected.dtype)
+    if kind == "int32":
+        np.testing.assert_array_equal(y.reshape(expected.shape), expected)
+    elif kind == "bfloat16":
+        assert np.abs(y.reshape(expected.shape) - expected).max() <= 2**-8 * np.abs(expected).max()
+    else:
+        agree(y.reshape(expected.shape), expected, n)
+
+
+def bfloat16(x):
+    bits = x.view("uint32")
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype("uint16")
+
+
+def widened(bits):
+    return (bits.astype("uint32") << 16).view("float32")
+
+
+@pytest.mark.parametrize(("kind", "levels", "options"), [*CASES, ("float32", 15, {})])
+def test_compiled_kernels_transform(ptx, kind, levels, options):
+    check_run(ptx(kind, levels, cc=(9, 0), **options), kind, levels, **options)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("cc", [(8, 0), (9, 0)], ids=["sm_80", "sm_90"])
 @pytest.mark.parametrize(
     "kind", ["float32", "float16", "bfloat16", "float64", "complex64", "complex128", "int32"]
 )
-def test_ptx_of_every_kernel(ptx, kind, cc):
+def test_every_compiled_kernel(ptx, kind, cc):
     parts = int(kind.startswith("complex"))
-    for levels in range(4, 14 if ACCUMULATED.get(kind, 4) == 8 else 16):
-        cases = [{}, {"mode": "padded"}, {"order": "sequency"}]
+    for levels in range(parts, 14 if ACCUMULATED.get(kind, 4) == 8 else 16):
+        cases = [{}, {"mode": "padded"}, {"order": "sequency"}, {"order": "dyadic"}]
         if parts:
             cases, levels = [{**case, "columns": 1} for case in cases], levels - 1
         if levels < 10:
             cases.append({"mode": "columns", "columns": 3})
         for options in cases:
-            check_ptx(ptx(kind, levels, cc=cc, **options), kind, levels, cc, **options)
+            code = ptx(kind, levels, cc=cc, **options)
+            if levels >= 4:
+                check_ptx(code, kind, levels, cc, **options)
+            if levels >= 4 or options.get("mode") != "padded":
+                check_run(code, kind, levels, **options)
+            check_run(ptx(kind, levels, cc=cc, wide=False, **options), kind, levels, **options)
 
 
 # On a GPU
@@ -234,24 +311,6 @@ def library(request):
     except (ImportError, RuntimeError) as error:
         pytest.skip(str(error))
     return request.param()
-
-
-def agree(y, expected, n):
-    assert y.dtype == expected.dtype
-    assert y.shape == expected.shape
-    wide = np.result_type(y.dtype, float)
-    norm = np.linalg.norm(expected.astype(wide))
-    error = np.linalg.norm(y.astype(wide) - expected.astype(wide)) / max(norm, 1e-300)
-    assert error <= 4 * max(1, np.log2(n)) * np.finfo(y.dtype).eps
-
-
-def sample(rng, shape, dtype):
-    x = rng.standard_normal(shape)
-    if dtype == "int32":
-        return rng.integers(-(2**31), 2**31, shape, dtype=dtype)
-    if dtype.startswith("complex"):
-        x = x + 1j * rng.standard_normal(shape)
-    return x.astype(dtype)
 
 
 @pytest.mark.cuda
