@@ -182,6 +182,8 @@ class _Block:
             else:
                 values = np.zeros(self.threads, f"u{size}")
                 values[active] = memory.bytes[at].view(f"u{size}")[:, 0]
+                if kind[0] == "s":  # the register may be wider
+                    values = values.view(f"int{kind[1:]}").astype(np.int64)
                 self.write(register, values, active)
 
     def shuffle(self, kinds, operands, active):
