@@ -127,7 +127,7 @@ class _Passes:
     def _factors(self):
         """Levels of each pass, from the fastest factor."""
         kind = KINDS[self.kind]
-        tile = codelets.TILE[np.dtype(kind.number).itemsize]
+        tile = codelets.TILE[codelets.element_bytes(self.kind)]
         least = (_SECTOR // memory.stored(kind.written).itemsize).bit_length() - 1
         beside = (self.inner - 1).bit_length()
         most = tile - (beside if self.inner == self.parts else min(least, beside))
@@ -147,7 +147,7 @@ class _Passes:
             mode = "rows" if length == 1 << levels else "padded"
             columns, strips = inner.bit_length() - 1, outer
         else:
-            tile = codelets.TILE[np.dtype(given.number).itemsize]
+            tile = codelets.TILE[codelets.element_bytes(kind)]
             least = (_SECTOR // memory.stored(given.written).itemsize).bit_length() - 1
             columns = min(max(least, tile - 2 - levels), _MAX_COLUMNS, (inner - 1).bit_length())
             columns = min(columns, tile - levels)
