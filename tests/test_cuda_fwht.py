@@ -2,7 +2,6 @@
 
 import functools
 import importlib.util
-import os
 import re
 import subprocess
 import sys
@@ -14,36 +13,15 @@ import pytest
 import fasttx
 from fasttx import _cuda
 from tests import ptx_machine
+from tests.cuda_libraries import Numba, Torch
 
 ORDERS = ("hadamard", "sequency", "dyadic")
-TESTS = Path(__file__).resolve().parent
 ROOT = Path(_cuda.__file__).resolve().parents[2]
 
 
-def run(*arguments, **variables):
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=TESTS.parent,
-        env={**os.environ, "PYTHONPATH": path, **variables},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-    )
-
-
-def test_under_the_simulator():
-    worker = TESTS / "cuda_sim_worker.py"
-    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", worker, NUMBA_ENABLE_CUDASIM="1")
-    assert done.returncode == 0, done.stdout
-    assert re.search(r"\d+ passed", done.stdout), done.stdout
-    assert "skipped" not in done.stdout, done.stdout
-
-
 def test_package_imports_no_numba():
-    done = run("-c", "import sys, fasttx._cuda; sys.exit('numba' in sys.modules)")
-    assert done.returncode == 0, done.stdout
+    code = "import sys, fasttx._cuda; sys.exit('numba' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_missing_pieces_are_named():
@@ -81,14 +59,8 @@ def agree(y, expected, n):
 
 
 @pytest.fixture
-def ptx():
-    """Compiler of kernels to PTX, skipping where the extra or its NVVM is not installed."""
-    if importlib.util.find_spec("numba_cuda") is None:
-        pytest.skip("needs numba-cuda: pip install 'fasttx[cuda]'")
-    from numba.cuda.cudadrv import nvvm
-
-    if not nvvm.is_available():
-        pytest.skip("needs NVVM: pip install 'numba-cuda[cu13]'")
+def ptx(nvvm):
+    """Compiler of kernels to PTX."""
     return compiled
 
 
@@ -243,83 +215,6 @@ def test_every_compiled_kernel(ptx, kind, cc):
 
 
 # On a GPU
-
-
-class Numba:
-    def __init__(self):
-        from numba import cuda
-
-        self.cuda = cuda
-
-    def to(self, a):
-        return self.cuda.to_device(a)
-
-    def back(self, x):
-        return x.copy_to_host()
-
-    def strided(self, a):
-        pytest.skip("strided Numba arrays are refused")
-
-
-class Cupy:
-    def __init__(self):
-        self.cupy = pytest.importorskip("cupy")
-
-    def to(self, a):
-        return self.cupy.asarray(a)
-
-    def back(self, x):
-        return self.cupy.asnumpy(x)
-
-    def strided(self, a):
-        return self.cupy.asarray(np.ascontiguousarray(a.T)).T
-
-    def on(self, index):
-        return self.cupy.cuda.Device(index)
-
-    def stream(self):
-        return self.cupy.cuda.Stream(non_blocking=True)
-
-    def busy(self):
-        a = self.cupy.ones((4096, 4096), "float32")
-        for _ in range(8):
-            a = a @ a / 4096
-
-
-class Torch:
-    def __init__(self):
-        self.torch = pytest.importorskip("torch")
-        if not self.torch.cuda.is_available():
-            pytest.skip("this torch has no CUDA")
-
-    def to(self, a):
-        return self.torch.from_numpy(a.copy()).cuda()
-
-    def back(self, x):
-        return x.cpu().numpy()
-
-    def strided(self, a):
-        return self.to(np.ascontiguousarray(a.T)).T
-
-    def on(self, index):
-        return self.torch.cuda.device(index)
-
-    def stream(self):
-        return self.torch.cuda.stream(self.torch.cuda.Stream())
-
-    def busy(self):
-        a = self.torch.ones((4096, 4096), device="cuda")
-        for _ in range(8):
-            a = a @ a / 4096
-
-
-@pytest.fixture(params=[Numba, Cupy, Torch], ids=["numba", "cupy", "torch"])
-def library(request):
-    try:
-        _cuda.require()
-    except (ImportError, RuntimeError) as error:
-        pytest.skip(str(error))
-    return request.param()
 
 
 @pytest.mark.cuda

@@ -106,7 +106,7 @@ class Text:
         self.form, self.number, self.parts, self.shuffles = form, np.dtype(number), parts, shuffles
         self.lines: list[str] = []
         self.values: list[tuple[str, ...]] = []
-        self._count = 0
+        self._count, self._met = 0, not shuffles  # whether others may still read shared memory
 
     def add(self, *lines: str, depth: int = 1) -> None:
         """Append lines at a depth of indentation."""
@@ -207,7 +207,9 @@ class Text:
         ]
         step = self._at_once()
         for start in range(0, len(groups), step):
-            self.add("cuda.syncthreads()")
+            if self._met:
+                self.add("cuda.syncthreads()")
+            self._met = True
             some = groups[start : start + step]
             for g, group in enumerate(some):
                 for a, (i, p) in enumerate(group):

@@ -6,23 +6,18 @@ of H_n1 (x) H_n2 (x) ..., a pass for each factor.
 """
 
 import functools
-import math
 
 import numpy as np
 
-from . import NumbaArray, codelets, fwht_kernel, memory, wrap
-from .memory import KINDS, SIMULATED, cuda
+from . import NumbaArray, fwht_kernel, launch, memory, wrap
+from .memory import KINDS, cuda
+from .passes import Passes
 
 DTYPES = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128", "int32")
 MAX_LEVELS = 30
 
 # What later passes over a first result work on.
 _THEN = {"int32": "int64", "scaled int32": "float64"}
-# Numba warns of grids smaller than this; blocks without work cost less than silencing it safely.
-_MIN_BLOCKS = 1 if SIMULATED else 128
-_THREADS = 16 if SIMULATED else 256
-_SECTOR = 8 if SIMULATED else 32  # bytes that the memory moves at the least
-_MAX_COLUMNS = 2 if SIMULATED else 7
 
 
 def fwht(
@@ -81,7 +76,7 @@ def fwht(
         else:
             dst = given.empty((*given.shape[:axis], n, *given.shape[axis + 1 :]), dtype)
         if dst.size:
-            passes = _Passes(kind, dst, axis, given.stream(), base)
+            passes = _Walsh(kind, dst, axis, given.stream(), base)
             passes.run(src, length, 1.0 if scale is None else scale, order)
         return given.replace(dst) if overwrite_x and same else dst.array
 
@@ -94,106 +89,55 @@ def check(x) -> NumbaArray:
     return given
 
 
-class _Passes:
-    """The passes of one transform; `inner` counts real numbers."""
+class _Walsh(Passes):
+    """The passes of one transform; its elements are real numbers."""
 
     def __init__(self, kind, dst, axis, stream, base):
-        self.kind, self.dst, self.stream, self.base = kind, dst, stream, base
-        self.parts = KINDS[kind].parts
-        self.n = dst.shape[axis]
-        self.levels = (self.n // (1 if base is None else len(base))).bit_length() - 1
-        self.inner = math.prod(dst.shape[axis + 1 :]) * self.parts
-        self.numbers = dst.size * self.parts
+        self.base, self.n = base, dst.shape[axis]
+        levels = (self.n // (1 if base is None else len(base))).bit_length() - 1
+        super().__init__(kind, dst, axis, levels, stream)
 
     def run(self, src, length, scale, order):
         """Launch them all."""
-        factors = self._factors()
+        factors, inner, kind = self.factors(), self.inner, self.kind
         if len(factors) == 1 and self.base is None:
-            self._transform(self.kind, src, self.dst, factors[0], self.inner, scale, length, order)
+            self._transform(
+                kind, src, self.dst, self.levels, inner, length=length, scale=scale, order=order
+            )
             return
         if length != self.n:
             src = self._move(src, length, "hadamard")
         last = self.base is None and order == "hadamard"
         work = self.dst if last else self.dst.empty(self.dst.shape, self.dst.dtype)
-        kind, inner = self.kind, self.inner
         for levels in factors:
-            self._transform(kind, src, work, levels, inner, scale, 1 << levels)
+            self._transform(kind, src, work, levels, inner, length=1 << levels, scale=scale)
             kind, src, scale, inner = _THEN.get(kind, kind), work, 1.0, inner << levels
         if self.base is not None:
             self._multiply(kind, work, inner)
         elif not last:
             self._move(work, self.n, order, self.dst)
 
-    def _factors(self):
-        """Levels of each pass, from the fastest factor."""
-        kind = KINDS[self.kind]
-        tile = codelets.TILE[codelets.element_bytes(self.kind)]
-        least = (_SECTOR // memory.stored(kind.written).itemsize).bit_length() - 1
-        beside = (self.inner - 1).bit_length()
-        most = tile - (beside if self.inner == self.parts else min(least, beside))
-        if self.levels <= most:
-            return [self.levels]
-        later = -(-(self.levels - most) // (tile - least))
-        # Tiles of which several fit on a multiprocessor overlap their reads and writes.
-        first = max(min(most, tile - 2), self.levels - later * (tile - least))
-        rest = self.levels - first
-        return [first, *((rest + i) // later for i in range(later))]
-
-    def _transform(self, kind, src, dst, levels, inner, scale, length, order="hadamard"):
-        """One pass over the memory: ``2**levels`` points that are `inner` numbers apart."""
-        outer = self.numbers // (inner << levels)
-        given = KINDS[kind]
-        if inner == given.parts:
-            mode = "rows" if length == 1 << levels else "padded"
-            columns, strips = inner.bit_length() - 1, outer
-        else:
-            tile = codelets.TILE[codelets.element_bytes(kind)]
-            least = (_SECTOR // memory.stored(given.written).itemsize).bit_length() - 1
-            columns = min(max(least, tile - 2 - levels), _MAX_COLUMNS, (inner - 1).bit_length())
-            columns = min(columns, tile - levels)
-            mode, strips = "columns", outer * -(-inner >> columns)
-        form = codelets.layout(kind, levels + columns)
-        beside = inner if mode == "columns" else self.numbers
-        if mode == "padded":
-            beside = math.gcd(length * inner, inner << levels)
-        wide = beside % form.width == 0 and (mode != "columns" or columns >= form.vector)
-        wide = wide and (src.address | dst.address) % memory.VECTOR_BYTES == 0
-        kernel = fwht_kernel.transform(
-            kind, levels, mode=mode, columns=columns, order=order, wide=wide
-        )
-        blocks = -(-strips >> form.bits - columns - levels)
-        target = dst.flat()
-        source = src.flat() if src.size else target  # an empty axis, padded: never read
-        launch = kernel.launch[max(blocks, _MIN_BLOCKS), form.threads, self.stream]
-        factor = (
-            np.float64(scale) if given.number == "int64" else np.dtype(given.number).type(scale)
-        )
-        launch(target, source, dst.flat(), length, inner, strips, factor)
+    _transform = functools.partialmethod(Passes.launch, fwht_kernel.transform)
 
     def _move(self, src, length, order, dst=None):
         """Crop, pad or permute points, to a new array unless there is one."""
-        shape, numbers = self.dst.shape, self.numbers
+        shape, numbers = self.dst.shape, self.elements
         if dst is None:
             dst = src.empty(shape, src.dtype)
         kernel = _mover(self.levels, order)
-        blocks = max(-(-numbers // _THREADS), _MIN_BLOCKS)
         target = dst.flat()
-        launch = kernel[blocks, _THREADS, self.stream]
-        launch(target, src.flat() if src.size else target, length, self.n, self.inner, numbers)
+        source = src.flat() if src.size else target
+        counts = length, self.n, self.inner, numbers
+        launch.over(kernel, numbers, self.stream, target, source, *counts)
         return dst
 
     def _multiply(self, kind, src, inner):
         """Apply the base matrix to the slowest factor."""
         given = KINDS[kind]
-        signs = _on_device(np.ascontiguousarray(self.base).tobytes(), self.dst.device)
-        blocks = max(-(-self.numbers // _THREADS), _MIN_BLOCKS)
-        launch = _multiplier(given.written, given.number)[blocks, _THREADS, self.stream]
-        launch(self.dst.flat(), src.flat(), signs, len(self.base), inner, self.numbers)
-
-
-@functools.lru_cache(maxsize=16)
-def _on_device(values, device):
-    return cuda.to_device(np.frombuffer(values, np.int8))
+        kernel = _multiplier(given.written, given.number)
+        arrays = self.dst.flat(), src.flat(), launch.on_device(self.base, self.dst.device)
+        counts = len(self.base), inner, self.elements
+        launch.over(kernel, self.elements, self.stream, *arrays, *counts)
 
 
 @functools.cache

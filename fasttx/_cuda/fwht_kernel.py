@@ -5,20 +5,12 @@ does transforms whose points fit in a tile (see `codelets`), and reads and write
 """
 
 import functools
-from collections import namedtuple
 
 import numba
 import numpy as np
 
 from . import codelets, memory, tiles
-from .memory import KINDS, SIMULATED, cuda
-
-_REGISTERS = 1 << 16  # of a multiprocessor
-
-# Merged into the kernel before it is typed: a device function compiled by itself asks for a device.
-inlined = cuda.jit(device=True, inline="always")
-
-Kernel = namedtuple("Kernel", "launch signature form")
+from .memory import KINDS, SIMULATED, Kernel, cuda, inlined
 
 
 @functools.cache
@@ -98,7 +90,7 @@ def transform(
         *[numba.int64] * 3,
         numba.float64 if given.number == "int64" else number,
     )
-    return Kernel(cuda.jit(function, **limits(form)), signature, form)
+    return Kernel(memory.jit(function, form.threads), signature, form)
 
 
 class _Text(codelets.Text):
@@ -150,19 +142,9 @@ class _Text(codelets.Text):
         self.values = new
 
 
-def limits(form: codelets.Layout) -> dict:
-    """Options with which a block of this layout fits on a multiprocessor."""
-    # The simulator has no registers to count.
-    return {} if SIMULATED else {"max_registers": min(255, _REGISTERS // form.threads)}
-
-
 def ptx(kind: str, levels: int, *, cc: tuple[int, int] = (8, 0), **options) -> str:
     """PTX of a kernel for compute capability `cc`; needs NVVM, no driver and no device."""
-    kernel = transform(kind, levels, **options)
-    code, _ = cuda.compile(
-        kernel.launch.py_func, kernel.signature, cc=cc, device=False, abi="numba", output="ptx"
-    )
-    return code
+    return memory.ptx(transform(kind, levels, **options), cc)
 
 
 def _position(levels, order):

@@ -45,6 +45,13 @@ KINDS = {
         Kind("scaled int32", "int32", "float64", "float64", 1),
     )
 }
+# A kernel, the Numba types of its arguments, and the layout of its threads.
+Kernel = namedtuple("Kernel", "launch signature form")
+
+# Merged into the kernel before it is typed: a device function compiled by itself asks for a device.
+inlined = cuda.jit(device=True, inline="always")
+
+_REGISTERS = 1 << 16  # of a multiprocessor
 _HALVES = ("float16", "bfloat16")
 VECTOR_BYTES = 16
 
@@ -121,6 +128,21 @@ def store(memory: str, width: int):
 def signature(memory: str):
     """Numba's type of a kernel argument: a flat array of these numbers."""
     return getattr(numba, stored(memory).name)[::1]
+
+
+def jit(function, threads: int):
+    """The kernel of a function, with as many registers as a block of that size may have."""
+    if SIMULATED:
+        return cuda.jit(function)
+    return cuda.jit(function, max_registers=min(255, _REGISTERS // threads))
+
+
+def ptx(kernel: Kernel, cc: tuple[int, int]) -> str:
+    """PTX of a kernel for compute capability `cc`; needs NVVM, no driver and no device."""
+    code, _ = cuda.compile(
+        kernel.launch.py_func, kernel.signature, cc=cc, device=False, abi="numba", output="ptx"
+    )
+    return code
 
 
 # Emitted code

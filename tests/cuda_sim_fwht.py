@@ -1,7 +1,7 @@
 """Tests of the device transforms under Numba's CUDA simulator.
 
-The simulator is chosen when Numba is imported, so `test_cuda_fwht.py` runs this file in a process
-of its own, with NUMBA_ENABLE_CUDASIM=1.
+The simulator is chosen when Numba is imported, so `test_cuda_simulator.py` runs this file in a
+process of its own, with NUMBA_ENABLE_CUDASIM=1.
 """
 
 import contextlib

@@ -1,0 +1,38 @@
+"""Launches of kernels with one thread for each place, and constant arrays on a device."""
+
+import functools
+
+import numpy as np
+
+from .memory import SIMULATED, cuda
+
+# Numba warns of grids smaller than this; blocks without work cost less than silencing it safely.
+MIN_BLOCKS = 1 if SIMULATED else 128
+THREADS = 16 if SIMULATED else 256
+
+
+def over(kernel, count: int, stream, *arguments) -> None:
+    """Launch a kernel with at least `count` threads, one for each place; it checks its own.
+
+    Parameters
+    ----------
+    kernel : dispatcher
+        Of ``numba.cuda.jit``.
+    count : int
+    stream : Numba's stream
+        As by `NumbaArray.stream`.
+    *arguments
+        Flat device arrays, as by `NumbaArray.flat`, and NumPy scalars.
+    """
+    blocks = max(-(-count // THREADS), MIN_BLOCKS)
+    kernel[blocks, THREADS, stream](*arguments)
+
+
+def on_device(table: np.ndarray, device: int):
+    """A copy of a small constant array on the current device, of that number; the last are kept."""
+    return _on_device(table.tobytes(), table.dtype.str, device)
+
+
+@functools.lru_cache(maxsize=64)
+def _on_device(values, dtype, device):
+    return cuda.to_device(np.frombuffer(values, dtype))

@@ -1,0 +1,85 @@
+"""A device without a device: launches of compiled kernels go to the machine for PTX.
+
+Under `ptx_device` the public functions take a `HostArray`, with the numbers in a NumPy array, and
+do on it what they do on an array of Numba's: the same passes, the same compiled kernels.
+"""
+
+import contextlib
+import functools
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tests import ptx_machine
+
+
+class HostArray:
+    """What the library asks of a Numba device array, over a NumPy array."""
+
+    __cuda_ndarray__ = True
+    stream = 0
+
+    def __init__(self, host):
+        self.host = host
+        self.shape, self.dtype, self.strides = host.shape, host.dtype, host.strides
+        self.device_ctypes_pointer = SimpleNamespace(value=host.ctypes.data)
+        self.gpu_data = SimpleNamespace(context=SimpleNamespace(device=SimpleNamespace(id=0)))
+
+    def is_c_contiguous(self):
+        return self.host.flags.c_contiguous
+
+    def reshape(self, size):
+        return HostArray(self.host.reshape(size))
+
+    def view(self, dtype):
+        return HostArray(self.host.view(dtype))
+
+
+@functools.cache
+def compiled(function, types):
+    """PTX of a kernel for arguments of these Numba types."""
+    from numba import cuda
+
+    code, _ = cuda.compile(function, types, cc=(9, 0), device=False, abi="numba", output="ptx")
+    return code
+
+
+def launched(dispatcher, configuration):
+    """What a launch does: compile for these arguments, and run."""
+    import numba
+
+    blocks, threads, *_ = configuration
+
+    def launch(*arguments):
+        arguments = [a.host if isinstance(a, HostArray) else a for a in arguments]
+        arguments = [np.int64(a) if isinstance(a, int) else a for a in arguments]
+        types = tuple(
+            numba.from_dtype(a.dtype)[::1] if a.ndim else numba.from_dtype(a.dtype)
+            for a in arguments
+        )
+        ptx_machine.run(compiled(dispatcher.py_func, types), blocks, threads, *arguments)
+
+    return launch
+
+
+@pytest.fixture
+def ptx_device(nvvm, monkeypatch):
+    """A function that puts a NumPy array on the device that is not there."""
+    from numba import cuda
+
+    from fasttx import _cuda
+    from fasttx._cuda import launch, memory
+
+    def device_array(shape, dtype, stream=0):
+        poison = np.full(int(np.prod(shape)) * np.dtype(dtype).itemsize, 0xA5, np.uint8)
+        return HostArray(poison.view(dtype).reshape(shape))
+
+    fake = SimpleNamespace(device_array=device_array, gpus={0: contextlib.nullcontext()})
+    monkeypatch.setattr(_cuda, "require", lambda: fake)
+    monkeypatch.setattr(launch, "MIN_BLOCKS", 1)
+    monkeypatch.setattr(cuda, "to_device", lambda a: HostArray(a.copy()))
+    monkeypatch.setattr(type(memory.jit(lambda x: None, 32)), "__getitem__", launched)
+    launch._on_device.cache_clear()
+    yield lambda a: HostArray(np.array(a))
+    launch._on_device.cache_clear()
