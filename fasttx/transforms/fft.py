@@ -41,6 +41,7 @@ def fft_unordered(
     x : array_like
         Samples in natural order, n = 2**p of them along `axis`. complex64 and complex128 keep their
         dtype; float16, bfloat16 and float32 give complex64; float64, bool and integers complex128.
+        On a device float32, float64, complex64 and complex128 are accepted, n up to 2**30.
     axis : int, optional
         Axis to transform; default is the last.
     norm : {None, "backward", "ortho", "forward"}, optional
@@ -54,8 +55,8 @@ def fft_unordered(
 
     Returns
     -------
-    out : ndarray
-        The transform, of the shape of `x`.
+    out : ndarray or device array
+        The transform, of the shape of `x` and the kind that came in.
 
     Raises
     ------
@@ -63,8 +64,6 @@ def fft_unordered(
         If the length is not a power of two, or an argument is not one of the accepted.
     TypeError
         If the dtype is not one of the above.
-    NotImplementedError
-        For device arrays: host only.
 
     See Also
     --------
@@ -244,6 +243,8 @@ def irfft_unordered(
 
 
 def _complex(name, kind, sign, x, axis, norm, overwrite_x, workers):
+    if _array.is_device_array(x):
+        return _on_device(name, kind, sign, x, axis, norm, overwrite_x, workers)
     if workers is None or workers == 1:
         plan = _planned(name, x, axis, norm)
         if plan is not None:
@@ -262,6 +263,25 @@ def _complex(name, kind, sign, x, axis, norm, overwrite_x, workers):
     if 1 < n < _threads.SERIAL_BELOW and key not in _PLANS:
         _PLANS[key] = _fft_host.row_plan(kind, sign, out.dtype, n, scale(n))
     return out
+
+
+def _on_device(name, kind, sign, x, axis, norm, overwrite_x, workers):
+    from .._cuda import fft as device
+
+    inverse = name[0] == "i"
+    _array.norm_factor(norm, 1, inverse)
+    if workers is not None:
+        _threads.check_workers(workers)
+    shape = device.check(x).shape
+    axis = _array.check_axis(axis, len(shape))
+    n = shape[axis]
+    check_power(n, 1)
+    if n > 1 << device.MAX_LEVELS:
+        raise ValueError(
+            f"transforms on a device have at most 2**{device.MAX_LEVELS} points; got n = {n}"
+        )
+    scale = _array.norm_factor(norm, n, inverse)
+    return device.fft(x, axis, kind == "merge", sign, scale, overwrite_x)
 
 
 def _forward(x, axis, norm, overwrite_x, workers):

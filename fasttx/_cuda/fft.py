@@ -1,0 +1,99 @@
+"""The Fourier transform without bit reversal on a GPU."""
+
+import functools
+
+from . import NumbaArray, fft_kernel, launch, wrap
+from .passes import Passes
+
+# What each dtype becomes.
+DTYPES = {
+    "float32": "complex64",
+    "float64": "complex128",
+    "complex64": "complex64",
+    "complex128": "complex128",
+}
+MAX_LEVELS = 30
+_NUMBERS = {"complex64": "float32", "complex128": "float64"}
+
+
+def fft(x, axis: int, merge: bool, sign: int, scale: float, overwrite_x: bool = False):
+    """Fourier transform of a device array between natural and bit-reversed order.
+
+    Parameters
+    ----------
+    x : device array
+        Of a dtype in `DTYPES`, with a power of two of at most ``2**MAX_LEVELS`` points along
+        `axis`. Strided arrays of CuPy and torch are first copied on their device; those of Numba
+        are refused.
+    axis : int
+        Axis to transform, from 0 to ndim - 1.
+    merge : bool
+        From bit-reversed to natural order, or from natural to bit-reversed.
+    sign : {-1, 1}
+        Of the exponent.
+    scale : float
+        Factor of the result.
+    overwrite_x : bool
+        Write the result into `x` and return `x`, where it is complex.
+
+    Returns
+    -------
+    device array
+        Of the library and device of `x`, computed on the library's current stream (for Numba on
+        the stream of `x`). The call does not wait for it.
+
+    Notes
+    -----
+    The memory is read once and written once for n up to 2**13 (2**12 for complex128), twice up to
+    2**24. Twiddles come from a table of n/2 numbers for the longest pass, kept on the device.
+    """
+    given = check(x)
+    dtype = DTYPES[given.dtype]
+    same = dtype == given.dtype
+    with given.context():
+        src = given if given.contiguous else given.compact()
+        if same and (overwrite_x or src is not given):
+            dst = src
+        else:
+            dst = given.empty(given.shape, dtype)
+        if dst.size:
+            _Fourier(given.dtype, dst, axis, given.stream()).run(src, merge, sign, scale)
+        return given.replace(dst) if overwrite_x and same else dst.array
+
+
+def check(x) -> NumbaArray:
+    """The wrapper of a device array that can be transformed."""
+    given = wrap(x)
+    if given.dtype not in DTYPES:
+        raise TypeError(f"x has dtype {given.dtype}; accepted on a device are {', '.join(DTYPES)}")
+    return given
+
+
+class _Fourier(Passes):
+    """The passes of one transform; its elements are complex numbers."""
+
+    def __init__(self, kind, dst, axis, stream):
+        levels = dst.shape[axis].bit_length() - 1
+        super().__init__(kind, dst, axis, levels, stream, paired=True)
+
+    def run(self, src, merge, sign, scale):
+        """Launch them all: a split goes from the highest bits down, a merge up again."""
+        low, passes = 0, []
+        for levels in self.factors():
+            passes.append((levels, low))
+            low += levels
+        kind = self.kind
+        for levels, low in passes if merge else reversed(passes):
+            self._pass(
+                kind, src, self.dst, levels, self.inner << low,
+                length=1 << levels, scale=scale, table=self._roots(sign, levels), merge=merge,
+                sign=sign, upper=self.levels - low - levels,
+            )  # fmt: skip
+            kind, src, scale = self.dst.dtype, self.dst, 1.0
+
+    _pass = functools.partialmethod(Passes.launch, fft_kernel.transform)
+
+    def _roots(self, sign, levels):
+        count = max(1, 1 << levels >> 1)
+        table = fft_kernel.roots(sign, count, _NUMBERS[self.dst.dtype])
+        return launch.on_device(table, self.dst.device)

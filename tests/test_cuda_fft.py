@@ -1,0 +1,72 @@
+"""The Fourier transform without bit reversal of device arrays."""
+
+import numpy as np
+import pytest
+
+import fasttx
+
+FUNCTIONS = ("fft_unordered", "ifft_unordered", "fftbr", "ifftbr")
+
+
+def sample(rng, shape, dtype):
+    x = rng.standard_normal(shape)
+    if dtype.startswith("complex"):
+        x = x + 1j * rng.standard_normal(shape)
+    return x.astype(dtype)
+
+
+def agree(y, expected, n):
+    assert y.dtype == expected.dtype
+    assert y.shape == expected.shape
+    error = np.linalg.norm(y - expected) / max(np.linalg.norm(expected), 1e-300)
+    assert error <= 4 * max(1, np.log2(n)) * np.finfo(y.dtype).eps
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "axis", "names"),
+    [
+        ("complex64", (6, 1), -1, FUNCTIONS),
+        ("complex64", (3, 32), -1, FUNCTIONS),
+        ("complex64", (2, 1024), -1, FUNCTIONS[:2]),
+        ("complex64", (2, 16, 3), 1, FUNCTIONS[2:]),
+        ("complex128", (3, 64), -1, FUNCTIONS[1:3]),
+        ("float32", (2, 64), -1, ("fft_unordered",)),
+        ("float64", (5, 8), -1, ("fftbr",)),
+        pytest.param("complex64", (2, 1 << 14), -1, FUNCTIONS, marks=pytest.mark.slow),
+        pytest.param("complex64", (1 << 12, 24), 0, FUNCTIONS, marks=pytest.mark.slow),
+        pytest.param("complex128", (1 << 13, 3), 0, FUNCTIONS, marks=pytest.mark.slow),
+    ],
+)
+def test_compiled(ptx_device, dtype, shape, axis, names):
+    x = sample(np.random.default_rng(1), shape, dtype)
+    for name in names:
+        function = getattr(fasttx, name)
+        y = function(ptx_device(x), axis=axis, norm="ortho").host
+        agree(y, function(x, axis=axis, norm="ortho"), shape[axis])
+
+
+def test_a_long_transform_of_two_passes(ptx_device, monkeypatch):
+    """With small tiles, so that kernels are quickly compiled; the passes are those of long rows."""
+    from fasttx._cuda import codelets
+
+    monkeypatch.setitem(codelets.TILE, 8, 5)
+    x = sample(np.random.default_rng(2), (2, 256), "complex64")
+    y = fasttx.fft_unordered(ptx_device(x)).host
+    agree(y, fasttx.fft_unordered(x), 256)
+    agree(fasttx.ifft_unordered(ptx_device(y)).host, x, 256)
+
+
+def test_overwriting_and_errors(ptx_device):
+    x = sample(np.random.default_rng(3), (2, 4), "complex64")
+    given = ptx_device(x)
+    assert fasttx.fft_unordered(given, overwrite_x=True) is given
+    agree(given.host, fasttx.fft_unordered(x), 4)
+    for wrong, error, message in (
+        (np.ones(3, "complex64"), ValueError, "power of two"),
+        (np.ones(4, "int32"), TypeError, "int32; accepted on a device are float32"),
+        (np.ones(()), ValueError, "axis -1 is out of bounds"),
+    ):
+        with pytest.raises(error, match=message):
+            fasttx.fft_unordered(ptx_device(wrong), overwrite_x=True)
+    with pytest.raises(NotImplementedError, match="host only"):
+        fasttx.rfft_unordered(given)
