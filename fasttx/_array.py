@@ -2,6 +2,7 @@
 
 import math
 import operator
+import sys
 
 import numpy as np
 
@@ -13,14 +14,28 @@ _ACCEPTED = "bool, integers, float16, bfloat16, float32, float64, complex64 and 
 
 
 def is_device_array(x) -> bool:
-    """Whether `x` lives on a GPU; touches no library that the caller has not imported."""
+    """Whether `x` lives on a GPU; touches no library that the caller has not imported.
+
+    Raises
+    ------
+    TypeError
+        If `x` stands for an array that JAX does not have yet.
+    """
     if isinstance(x, np.ndarray):
         return False
     # Asked first: torch's interface raises for tensors that require a gradient.
     on_gpu = getattr(x, "is_cuda", None)
     if on_gpu is not None:
         return bool(on_gpu)
-    # Numba marks its arrays, simulated ones too; JAX's have the interface only on a GPU.
+    jax = sys.modules.get("jax")
+    if jax is not None and isinstance(x, jax.Array):
+        if isinstance(x, jax.core.Tracer):
+            raise TypeError(
+                f"x is {type(x).__name__}, a value that JAX traces; accepted are arrays: call this "
+                "outside of jax.jit, jax.grad and jax.vmap"
+            )
+        return any(device.platform != "cpu" for device in x.devices())
+    # Numba marks its arrays, simulated ones too.
     return hasattr(type(x), "__cuda_ndarray__") or hasattr(x, "__cuda_array_interface__")
 
 

@@ -225,3 +225,14 @@ def test_axes_and_shapes_of_several():
     with pytest.raises(ValueError, match="length"):
         fasttx.fwhtn(x[:3], overwrite_x=True)
     assert np.array_equal(x, before)
+
+
+def test_jax_arrays_on_the_cpu_are_host_arrays():
+    jax = pytest.importorskip("jax")
+    x = jax.numpy.arange(8, dtype="float32")
+    y = fasttx.fwht(x)
+    assert type(y) is np.ndarray
+    assert np.array_equal(y, fasttx.fwht(np.asarray(x)))
+    for transformed in (jax.jit, jax.vmap, lambda f: jax.grad(lambda x: f(x).sum())):
+        with pytest.raises(TypeError, match=r"Tracer, a value that JAX traces; accepted are"):
+            transformed(fasttx.fwht)(x)

@@ -9,12 +9,14 @@ import functools
 import importlib.util
 import math
 import sys
+import threading
 from typing import Any
 
 import numpy as np
 
 # As which dtype kernels see the numbers of an array.
 _KERNEL_DTYPES = {
+    "bool": "uint8",
     "float16": "uint16",
     "bfloat16": "uint16",
     "complex64": "float32",
@@ -83,6 +85,7 @@ class NumbaArray:
     """
 
     library = "a Numba device array"
+    writable = True
 
     def __init__(self, array):
         self.array = array
@@ -115,9 +118,10 @@ class NumbaArray:
     def flat(self):
         """Return the real numbers of a contiguous array, 1-D, as a kernel takes them.
 
-        There is no copy; half precision is seen as 16-bit integers, complex numbers as pairs.
+        There is no copy; bool and numbers of 8 and 16 bits that are not integers are seen as
+        unsigned integers, complex numbers as pairs.
         """
-        return self.array.reshape(self.size).view(_KERNEL_DTYPES.get(self.dtype, self.dtype))
+        return self.array.reshape(self.size).view(_kernel_dtype(self.dtype))
 
     @property
     def address(self) -> int:
@@ -147,11 +151,16 @@ class NumbaArray:
 
 
 class _Foreign(NumbaArray):
-    """Common to libraries whose arrays Numba sees through ``__cuda_array_interface__``."""
+    """Common to libraries whose arrays Numba knows only by their address."""
 
     def flat(self):
-        # sync=False: the kernel runs on the stream that the array is used on, so it waits anyway.
-        return require().as_cuda_array(self._numbers(), sync=False)
+        dtype = _kernel_dtype(self.dtype)
+        count = self.size << self.dtype.startswith("complex")
+        # Of version 2 and without a stream: nothing to wait for, the kernel is on the array's own.
+        memory = {"shape": (count,), "typestr": dtype.str, "data": (self.address, False)}
+        return require().from_cuda_array_interface(
+            {**memory, "version": 2}, owner=self.array, sync=False
+        )
 
     @property
     def device(self):
@@ -186,9 +195,6 @@ class CupyArray(_Foreign):
     def empty(self, shape, dtype):
         return CupyArray(sys.modules["cupy"].empty(shape, self._dtype(dtype)))
 
-    def _numbers(self):
-        return self.array.reshape(self.size).view(_KERNEL_DTYPES.get(self.dtype, self.dtype))
-
     @property
     def address(self):
         return self.array.data.ptr
@@ -214,8 +220,8 @@ class TorchArray(_Foreign):
             raise TypeError(f"x has layout {array.layout}; accepted are dense torch tensors")
         if array.requires_grad and torch.is_grad_enabled():
             raise NotImplementedError(
-                "x requires a gradient, which is not propagated on a device now; "
-                "pass x.detach(), or call under torch.no_grad()"
+                "x requires a gradient: the functions of fasttx.torch propagate it; for a result "
+                "without one pass x.detach(), or call under torch.no_grad()"
             )
         self.array = array
         self.shape = tuple(array.shape)
@@ -230,12 +236,6 @@ class TorchArray(_Foreign):
     def empty(self, shape, dtype):
         torch = sys.modules["torch"]
         return TorchArray(torch.empty(shape, dtype=getattr(torch, dtype), device=self.array.device))
-
-    def _numbers(self):
-        torch, flat = sys.modules["torch"], self.array.detach().reshape(self.size)
-        if flat.is_complex():
-            return torch.view_as_real(flat).reshape(-1)
-        return flat.view(torch.int16) if self.dtype in ("float16", "bfloat16") else flat
 
     @property
     def address(self):
@@ -257,23 +257,113 @@ class TorchArray(_Foreign):
         return sys.modules["torch"].cuda.current_stream().cuda_stream
 
 
+class _InUse(threading.local):
+    """Arrays of a thread that its kernels may not be done with."""
+
+    def __init__(self):
+        self.arrays = []
+
+
+class JaxArray(_Foreign):
+    """A ``jax.Array`` on one CUDA device.
+
+    JAX has no current stream and orders nothing with what others launch. The host therefore waits
+    for arrays before a kernel gets them, and for the kernels before JAX gets the result. Until then
+    all these arrays are kept: JAX, which also owns the memory of results and scratch, would give
+    that of a deleted array to the next one at once.
+    """
+
+    library = "a JAX array"
+    writable = False
+    _in_use = _InUse()
+
+    def __init__(self, array):
+        devices = list(array.devices())
+        if len(devices) != 1 or devices[0].platform != "gpu":
+            where = ", ".join(map(str, devices))
+            raise TypeError(f"x is a JAX array on {where}; accepted are a CPU and one CUDA device")
+        self.array, self._owner = array, devices[0]
+        self.shape = tuple(array.shape)
+        self.dtype = array.dtype.name
+        layout = getattr(getattr(array, "format", None), "layout", None)
+        order = getattr(layout, "major_to_minor", range(array.ndim))
+        self.contiguous = tuple(order) == tuple(range(array.ndim))
+
+    def compact(self):
+        raise NotImplementedError(
+            "x is a JAX array in a layout of memory of its own; accepted on a device now are those "
+            "in JAX's default layout"
+        )
+
+    def empty(self, shape, dtype):
+        jax = sys.modules["jax"]
+        if jax.dtypes.canonicalize_dtype(dtype).name != dtype:
+            raise TypeError(
+                f"the result has dtype {dtype}, which JAX has only after "
+                'jax.config.update("jax_enable_x64", True)'
+            )
+        return JaxArray(jax.numpy.empty(shape, dtype, device=self._owner))
+
+    def flat(self):
+        self._in_use.arrays.append(self.array.block_until_ready())
+        return super().flat()
+
+    @property
+    def address(self):
+        return self.array.unsafe_buffer_pointer()
+
+    def _assign(self, values):
+        raise TypeError(f"x is {self.library}, which cannot be overwritten")
+
+    @property
+    def device(self):
+        return self._owner.local_hardware_id
+
+    @contextlib.contextmanager
+    def context(self):
+        with require().gpus[self.device]:
+            try:
+                yield
+            finally:
+                require().default_stream().synchronize()
+                self._in_use.arrays.clear()
+
+    def stream(self):
+        return 0
+
+
+def _kernel_dtype(name):
+    return np.dtype("uint8" if name.startswith("float8") else _KERNEL_DTYPES.get(name, name))
+
+
 @functools.lru_cache(maxsize=64)
 def _external_stream(device, pointer):
     # Numba's cache of launch configurations asks for the same object each time.
     return require().external_stream(pointer)
 
 
-def wrap(x) -> NumbaArray:
+def wrap(x, overwrite: bool = False) -> NumbaArray:
     """Return the wrapper of a device array.
 
     Raises
     ------
     TypeError
-        If `x` is of a library that is not supported on devices.
+        If `x` is of a library that is not supported on devices, or to be overwritten and of one
+        whose arrays cannot be.
     """
+    given = _wrapped(x)
+    if overwrite and not given.writable:
+        raise TypeError(
+            f"x is {given.library}, which cannot be overwritten; accepted is overwrite_x=False"
+        )
+    return given
+
+
+def _wrapped(x):
     for library, cls, wrapper in (
         ("torch", "Tensor", TorchArray),
         ("cupy", "ndarray", CupyArray),
+        ("jax", "Array", JaxArray),
     ):
         # A library that nobody imported cannot have made x.
         if library in sys.modules and isinstance(x, getattr(sys.modules[library], cls)):
@@ -282,5 +372,28 @@ def wrap(x) -> NumbaArray:
         return NumbaArray(x)
     raise TypeError(
         f"x is a {type(x).__module__}.{type(x).__qualname__}; accepted on a device now are arrays "
-        "of CuPy, torch and Numba"
+        "of CuPy, JAX, torch and Numba"
     )
+
+
+def same_device(*given: NumbaArray) -> None:
+    """Check that one kernel may take all these arrays.
+
+    Raises
+    ------
+    TypeError
+        If they are of several libraries: each has a stream of its own.
+    ValueError
+        If they are on several devices.
+    """
+    first = given[0]
+    for other in given[1:]:
+        if other.library != first.library:
+            raise TypeError(
+                f"got {first.library} and {other.library}; accepted are arrays of one library"
+            )
+        if other.device != first.device:
+            one, two = (
+                f"{a.library} of shape {a.shape} on device {a.device}" for a in (first, other)
+            )
+            raise ValueError(f"got {one} and {two}; all arrays must be on one device")

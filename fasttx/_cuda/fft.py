@@ -61,9 +61,9 @@ def fft(x, axis: int, merge: bool, sign: int, scale: float, overwrite_x: bool = 
         return given.replace(dst) if overwrite_x and same else dst.array
 
 
-def check(x) -> NumbaArray:
+def check(x, overwrite_x: bool = False) -> NumbaArray:
     """The wrapper of a device array that can be transformed."""
-    given = wrap(x)
+    given = wrap(x, overwrite_x)
     if given.dtype not in DTYPES:
         raise TypeError(f"x has dtype {given.dtype}; accepted on a device are {', '.join(DTYPES)}")
     return given

@@ -272,7 +272,7 @@ def _on_device(name, kind, sign, x, axis, norm, overwrite_x, workers):
     _array.norm_factor(norm, 1, inverse)
     if workers is not None:
         _threads.check_workers(workers)
-    shape = device.check(x).shape
+    shape = device.check(x, overwrite_x).shape
     axis = _array.check_axis(axis, len(shape))
     n = shape[axis]
     check_power(n, 1)

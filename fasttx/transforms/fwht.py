@@ -279,7 +279,7 @@ def _along_axes(x, s, axes, norm, order, overwrite_x, workers, inverse, several=
 def _on_device(x, s, axes, norm, order, overwrite_x, inverse, several):
     from .._cuda import fwht as device
 
-    shape = device.check(x).shape
+    shape = device.check(x, overwrite_x).shape
     if several:
         lengths, axes = _array.check_shape_axes(shape, s, axes)
     else:
