@@ -10,6 +10,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import boolean, gp, jit, kernels, qmc, quantize, sketch, sparse, structured, testing
+    from . import torch as torch
     from ._threads import threads
     from .transforms.bit_reversal import bit_reversal_permutation, bit_reverse, unordered_freq
     from .transforms.causal import CausalFilter, fftconvolve_causal
@@ -67,6 +68,8 @@ _MODULES = (
     "structured",
     "testing",
 )
+# Not in __all__: needs a library that may be missing.
+_OPTIONAL = ("torch",)
 
 __all__ = [
     "CausalFilter",
@@ -111,7 +114,7 @@ __all__ = [
 def __getattr__(name: str):
     if name in _HOME:
         value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-    elif name in _MODULES:
+    elif name in _MODULES or name in _OPTIONAL:
         value = importlib.import_module(f".{name}", __name__)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -73,6 +73,13 @@ def test_names_are_there_and_lazy():
     assert python("import fasttx; print(fasttx.__version__)") == fasttx.__version__
 
 
+def test_torch_is_optional():
+    code = "import sys; sys.modules['torch'] = None; import fasttx; {}"
+    assert python(code.format("print(fasttx.fwht([1, 2]))")) == "[ 3 -1]"
+    with pytest.raises(AssertionError, match=r"ImportError: .*pip install 'fasttx\[torch\]'"):
+        python(code.format("fasttx.torch"))
+
+
 X86 = os.uname().machine in ("x86_64", "AMD64") if hasattr(os, "uname") else False
 
 

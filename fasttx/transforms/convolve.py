@@ -62,10 +62,7 @@ def xor_convolve(
     axis = _array.check_axis(axis, ndim)
     a, b = (x.reshape((1,) * (ndim - x.ndim) + x.shape) for x in (a, b))
     n = a.shape[axis]
-    if b.shape[axis] != n:
-        raise ValueError(f"a and b must have the same length; got {n} and {b.shape[axis]}")
-    if n < 1 or n & (n - 1):
-        raise ValueError(f"xor_convolve needs a length that is a power of two; got {n}")
+    check_lengths(n, b.shape[axis])
     shape = np.broadcast_shapes(a.shape, b.shape)
     exact = a.dtype.kind in "bui" and b.dtype.kind in "bui"
     dtype = np.dtype(np.int64) if exact else np.result_type(a, b)
@@ -79,6 +76,14 @@ def xor_convolve(
     if exact:
         out >>= n.bit_length() - 1
     return out.astype(dtype, copy=False)
+
+
+def check_lengths(n: int, other: int) -> None:
+    """Raise unless arrays of these lengths have a dyadic convolution."""
+    if other != n:
+        raise ValueError(f"a and b must have the same length; got {n} and {other}")
+    if n < 1 or n & (n - 1):
+        raise ValueError(f"xor_convolve needs a length that is a power of two; got {n}")
 
 
 def _check_exact(a, b, axis) -> None:

@@ -293,7 +293,7 @@ def _on_device(x, s, axes, norm, order, overwrite_x, inverse, several):
                 f"transforms on a device have at most 2**{device.MAX_LEVELS} points; got n = {n}"
             )
     scale = None
-    if norm == "ortho" or inverse != (norm == "forward"):
+    if inverse or norm in ("ortho", "forward"):  # of integers this makes floats
         scale = _array.norm_factor(norm, math.prod(lengths), inverse)
     for n, axis in zip(lengths, axes, strict=True):
         m, _ = split_length(n)
