@@ -9,8 +9,13 @@ from tests.ptx_device import ptx_device  # noqa: F401
 
 
 @pytest.fixture(
-    params=[cuda_libraries.Numba, cuda_libraries.Cupy, cuda_libraries.Torch],
-    ids=["numba", "cupy", "torch"],
+    params=[
+        cuda_libraries.Numba,
+        cuda_libraries.Cupy,
+        cuda_libraries.Jax,
+        cuda_libraries.Torch,
+    ],
+    ids=["numba", "cupy", "jax", "torch"],
 )
 def library(request):
     """A library with arrays on a GPU; skips where there is none."""
@@ -21,6 +26,12 @@ def library(request):
     except (ImportError, RuntimeError) as error:
         pytest.skip(str(error))
     return request.param()
+
+
+@pytest.fixture
+def no_transfers():
+    """A context in which a copy from a device to the host, real or not, is an error."""
+    return cuda_libraries.no_transfers
 
 
 @pytest.fixture

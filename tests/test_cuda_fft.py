@@ -56,6 +56,16 @@ def test_a_long_transform_of_two_passes(ptx_device, monkeypatch):
     agree(fasttx.ifft_unordered(ptx_device(y)).host, x, 256)
 
 
+def test_nothing_is_copied_to_the_host(ptx_device, no_transfers):
+    x = ptx_device(np.ones((2, 4), "complex64"))
+    with no_transfers():
+        fasttx.fft_unordered(x)
+    with pytest.raises(AssertionError, match="64 bytes were copied"), no_transfers(63):
+        np.asarray(x)
+    with no_transfers(64):
+        x.copy_to_host()
+
+
 def test_overwriting_and_errors(ptx_device):
     x = sample(np.random.default_rng(3), (2, 4), "complex64")
     given = ptx_device(x)
@@ -70,3 +80,19 @@ def test_overwriting_and_errors(ptx_device):
             fasttx.fft_unordered(ptx_device(wrong), overwrite_x=True)
     with pytest.raises(NotImplementedError, match="host only"):
         fasttx.rfft_unordered(given)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_gpu_agrees_with_the_cpu(library, no_transfers, name, dtype):
+    function = getattr(fasttx, name)
+    for levels in (0, 1, 4, 9, 12, 15):
+        for shape, axis in (((5, 1 << levels), -1), ((1 << levels, 33), 0)):
+            x = sample(np.random.default_rng(levels), shape, dtype)
+            given = library.to(x)
+            with no_transfers():
+                y = function(given, axis=axis, norm="ortho")
+            assert type(y) is type(given)
+            agree(library.back(y), function(x, axis=axis, norm="ortho"), shape[axis])
+            np.testing.assert_array_equal(library.back(given), x)
