@@ -33,6 +33,8 @@ toc_object_entries = False
 
 # Types stand in the docstrings.
 autodoc_typehints = "none"
+# The docstrings of fasttx.torch are read without torch.
+autodoc_mock_imports = ["torch", "fasttx._torch"]
 autosummary_generate = True
 numpydoc_show_class_members = False
 
