@@ -6,11 +6,13 @@ of H_n1 (x) H_n2 (x) ..., a pass for each factor.
 """
 
 import functools
+from types import SimpleNamespace
 
+import numba
 import numpy as np
 
-from . import NumbaArray, fwht_kernel, launch, memory, wrap
-from .memory import KINDS, cuda
+from . import NumbaArray, fwht_kernel, launch, memory, trace, wrap
+from .memory import KINDS
 from .passes import Passes
 
 DTYPES = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128", "int32")
@@ -124,7 +126,7 @@ class _Walsh(Passes):
         shape, numbers = self.dst.shape, self.elements
         if dst is None:
             dst = src.empty(shape, src.dtype)
-        kernel = _mover(self.levels, order)
+        kernel = _mover(self.levels, order, KINDS[src.dtype].read)
         target = dst.flat()
         source = src.flat() if src.size else target
         counts = length, self.n, self.inner, numbers
@@ -140,41 +142,46 @@ class _Walsh(Passes):
         launch.over(kernel, self.elements, self.stream, *arrays, *counts)
 
 
+_LINE = SimpleNamespace(threads=launch.THREADS)  # one place a thread
+
+
 @functools.cache
-def _mover(levels, order):
+def _mover(levels, order, name):
     """Kernel: point i of the output is a point of the input, or zero where that has none."""
-    source = fwht_kernel.source(levels, order)
+    source, word = fwht_kernel.source(levels, order), memory.stored(name).name
 
-    @cuda.jit
-    def move(dst, src, length, n, inner, numbers):
-        place = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
-        if place < numbers:
-            i = place // inner % n
-            outer = place // (inner * n)
-            if i < length:
-                dst[place] = src[(outer * length + source(i)) * inner + place % inner]
-            else:
-                dst[place] = 0
+    def body(m, dst, src, length, n, inner, numbers):
+        place = m.block * launch.THREADS + m.thread
+        row = place // inner
+        i, column = row % n, place % inner
+        address = (row // n * length + source(m, i)) * inner + column
+        there = place < numbers
+        values = m.load(src, address, word, word, where=there & (i < length))
+        m.store(dst, place, values, word, where=there)
 
-    return move
+    array = trace.flat(word)
+    return trace.kernel("fwht_move", body, (array, array, *[numba.int64] * 4), _LINE).launch
 
 
 @functools.cache
 def _multiplier(written, number):
     """Kernel: products with a matrix of signs along the middle axis, one output a thread."""
-    load, store = memory.load(written, number, 1), memory.store(written, 1)
-    zero = getattr(np, number)(0)
 
-    @cuda.jit
-    def multiply(dst, src, signs, m, inner, numbers):
-        place = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
-        if place < numbers:
-            row = place // inner % m
+    def body(m, dst, src, signs, size, inner, numbers):
+        place = m.block * launch.THREADS + m.thread
+
+        def product():
+            row = place // inner % size
             start = place - row * inner
-            total = zero
-            for i in range(m):
-                (value,) = load(src, start + i * inner)
-                total = total + value if signs[row * m + i] > 0 else total - value
-            store(dst, place, (total,))
 
-    return multiply
+            def add(i, total):
+                (x,) = m.load(src, start + i * inner, written, number)
+                (sign,) = m.load(signs, row * size + i, "int8", number)
+                return [total[0] + x * sign]
+
+            m.store(dst, place, m.loop(size, [m.constant(0, number)], add), written)
+
+        m.when(place < numbers, product)
+
+    arrays = [trace.flat(name) for name in (written, written, "int8")]
+    return trace.kernel("fwht_base", body, (*arrays, *[numba.int64] * 3), _LINE).launch
