@@ -90,4 +90,4 @@ class Passes:
     def _least(self, kind):
         """Bits of the columns that make up a sector."""
         size = memory.stored(KINDS[kind].written).itemsize << self.paired
-        return (_SECTOR // size).bit_length() - 1
+        return max(1, _SECTOR // size).bit_length() - 1
