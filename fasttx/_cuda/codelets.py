@@ -33,6 +33,7 @@ class Layout(NamedTuple):
     registers: int
     warps: int
     swapped: int
+    bytes: int = 4  # of an element in registers
 
     @property
     def bits(self) -> int:
@@ -48,6 +49,12 @@ class Layout(NamedTuple):
     def width(self) -> int:
         """Numbers of a vector."""
         return 1 << self.vector
+
+    @property
+    def most_registers(self) -> int:
+        """Registers that a thread may have, so that several blocks fit on a multiprocessor."""
+        words = (self.bytes << self.vector + self.registers) // 4
+        return 64 if words <= 16 else 80 if words <= 32 else 128
 
     def offset(self, j: int, swapped: bool) -> int:
         """What vector j of a thread adds to the thread's index in the tile."""
@@ -83,7 +90,8 @@ def layout(kind: str, bits: int, paired: bool = False) -> Layout:
             registers = values - vector
             swapped = max(0, bits - values - LANES)
             if 0 <= swapped <= min(registers, _MAX_WARPS):
-                return Layout(vector, LANES, registers, max(swapped, _WARPS), swapped)
+                warps, size = max(swapped, _WARPS), element_bytes(kind, paired)
+                return Layout(vector, LANES, registers, warps, swapped, size)
     raise AssertionError(f"no layout for {bits} bits of {kind}")
 
 

@@ -6,7 +6,6 @@ of H_n1 (x) H_n2 (x) ..., a pass for each factor.
 """
 
 import functools
-from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -142,9 +141,6 @@ class _Walsh(Passes):
         launch.over(kernel, self.elements, self.stream, *arrays, *counts)
 
 
-_LINE = SimpleNamespace(threads=launch.THREADS)  # one place a thread
-
-
 @functools.cache
 def _mover(levels, order, name):
     """Kernel: point i of the output is a point of the input, or zero where that has none."""
@@ -160,7 +156,7 @@ def _mover(levels, order, name):
         m.store(dst, place, values, word, where=there)
 
     array = trace.flat(word)
-    return trace.kernel("fwht_move", body, (array, array, *[numba.int64] * 4), _LINE).launch
+    return trace.kernel("fwht_move", body, (array, array, *[numba.int64] * 4)).launch
 
 
 @functools.cache
@@ -184,4 +180,4 @@ def _multiplier(written, number):
         m.when(place < numbers, product)
 
     arrays = [trace.flat(name) for name in (written, written, "int8")]
-    return trace.kernel("fwht_base", body, (*arrays, *[numba.int64] * 3), _LINE).launch
+    return trace.kernel("fwht_base", body, (*arrays, *[numba.int64] * 3)).launch

@@ -47,7 +47,6 @@ KINDS = {
 # A kernel, the Numba types of its arguments, and the layout of its threads.
 Kernel = namedtuple("Kernel", "launch signature form")
 
-_REGISTERS = 1 << 16  # of a multiprocessor
 _HALVES = ("float16", "bfloat16")
 VECTOR_BYTES = 16
 
@@ -110,11 +109,9 @@ def store(memory: str, width: int):
     return write
 
 
-def jit(function, threads: int):
-    """The kernel of a function, with as many registers as a block of that size may have."""
-    if SIMULATED:
-        return cuda.jit(function)
-    return cuda.jit(function, max_registers=min(255, _REGISTERS // threads))
+def jit(function, most_registers: int | None = None):
+    """The kernel of a function whose threads have at most so many registers."""
+    return cuda.jit(function) if SIMULATED else cuda.jit(function, max_registers=most_registers)
 
 
 def ptx(kernel: Kernel, cc: tuple[int, int]) -> str:

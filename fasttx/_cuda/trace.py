@@ -27,7 +27,7 @@ else:
     from numba.cuda.extending import intrinsic
 
 
-def kernel(name: str, body: Callable, signature: Sequence, form: Any) -> Kernel:
+def kernel(name: str, body: Callable, signature: Sequence, form: Any = None) -> Kernel:
     """The kernel of a body.
 
     Parameters
@@ -39,7 +39,8 @@ def kernel(name: str, body: Callable, signature: Sequence, form: Any) -> Kernel:
     signature : sequence of Numba types
         Of the kernel's arguments, as by `flat` for arrays.
     form : object
-        With the attribute ``threads``: threads of a block.
+        Kept with the kernel. Its attribute ``most_registers``, if it has one, is how many a thread
+        may have.
     """
     arguments = ", ".join(f"a{i}" for i in range(len(signature)))
     if SIMULATED:
@@ -51,7 +52,8 @@ def kernel(name: str, body: Callable, signature: Sequence, form: Any) -> Kernel:
     file = f"<fasttx {name}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     exec(compile(text, file, "exec"), names)
-    return Kernel(memory.jit(names[name], form.threads), tuple(signature), form)
+    limit = getattr(form, "most_registers", None)
+    return Kernel(memory.jit(names[name], limit), tuple(signature), form)
 
 
 def flat(name: str):
