@@ -193,6 +193,19 @@ def test_compiled_kernels_transform(ptx, kind, levels, options):
     check_run(ptx(kind, levels, cc=(9, 0), **options), kind, levels, **options)
 
 
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "uint16", "int16", "uint32"])
+def test_integers_are_exact(ptx_device, dtype):
+    rng = np.random.default_rng(8)
+    ends = (0, 2) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    x = rng.integers(*ends, (3, 64), dtype="int64", endpoint=dtype != "bool").astype(dtype)
+    y = fasttx.fwht(ptx_device(x)).host
+    assert y.dtype == "int64"
+    np.testing.assert_array_equal(y, fasttx.fwht(x))
+    agree(fasttx.fwht(ptx_device(x), norm="ortho").host, fasttx.fwht(x, norm="ortho"), 64)
+    spectrum = fasttx.fft_unordered(ptx_device(x)).host
+    agree(spectrum, fasttx.fft_unordered(x), 64)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("cc", [(8, 0), (9, 0)], ids=["sm_80", "sm_90"])
 @pytest.mark.parametrize(

@@ -37,8 +37,8 @@ def transform(
 
     Parameters
     ----------
-    kind : {"complex64", "complex128", "float32", "float64"}
-        What is read; complex numbers are written.
+    kind : str
+        What is read, a name in `memory.KINDS`; complex numbers are written.
     levels : int
     merge : bool
         From bit-reversed to natural order, or (a split) from natural to bit-reversed.
@@ -75,10 +75,10 @@ def transform(
         if not merge:
             fourier.split()
         tile.scale(scale)
-        place.store(dst, given.written, wide, parts=2)
+        place.store(dst, given.number, wide, parts=2)
 
     number = getattr(numba, given.number)
-    arrays = [trace.flat(name) for name in (given.written, given.read, given.number)]
+    arrays = [trace.flat(name) for name in (given.number, given.read, given.number)]
     what = "merge" if merge else "split"
     name = f"fft_{kind}_{levels}_{mode}_{what}"
     return trace.kernel(name, body, (*arrays, *[numba.int64] * 3, number), form)

@@ -11,14 +11,12 @@ import numba
 import numpy as np
 
 from . import NumbaArray, fwht_kernel, launch, memory, trace, wrap
-from .memory import KINDS
+from .memory import KINDS, SHORT
 from .passes import Passes
 
-DTYPES = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128", "int32")
+_KEPT = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")
+DTYPES = (*_KEPT, *SHORT)
 MAX_LEVELS = 30
-
-# What later passes over a first result work on.
-_THEN = {"int32": "int64", "scaled int32": "float64"}
 
 
 def fwht(
@@ -43,7 +41,7 @@ def fwht(
     axis : int
         Axis to transform, from 0 to ndim - 1.
     scale : float, optional
-        Factor of the result; int32 gives float64 where there is one, else int64.
+        Factor of the result; integers give float64 where there is one, else int64.
     order : {"hadamard", "sequency", "dyadic"}
         Order of the output.
     overwrite_x : bool
@@ -66,8 +64,8 @@ def fwht(
     """
     given = check(x)
     kind, dtype = given.dtype, given.dtype
-    if kind == "int32":
-        kind, dtype = ("int32", "int64") if scale is None else ("scaled int32", "float64")
+    if kind in SHORT:
+        kind, dtype = (kind, "int64") if scale is None else (f"scaled {kind}", "float64")
     length = given.shape[axis]
     same = n == length and dtype == given.dtype
     with given.context():
@@ -107,12 +105,12 @@ class _Walsh(Passes):
             )
             return
         if length != self.n:
-            src = self._move(src, length, "hadamard")
+            src = self._move(src, length, "hadamard")  # of the dtype that the first pass reads
         last = self.base is None and order == "hadamard"
         work = self.dst if last else self.dst.empty(self.dst.shape, self.dst.dtype)
         for levels in factors:
             self._transform(kind, src, work, levels, inner, length=1 << levels, scale=scale)
-            kind, src, scale, inner = _THEN.get(kind, kind), work, 1.0, inner << levels
+            kind, src, scale, inner = work.dtype, work, 1.0, inner << levels
         if self.base is not None:
             self._multiply(kind, work, inner)
         elif not last:

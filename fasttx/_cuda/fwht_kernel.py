@@ -69,7 +69,7 @@ def transform(
             tile.scale(scale)
         place.store(dst, given.written, wide, position=position and functools.partial(position, m))
 
-    name = f"fwht_{kind}_{levels}_{mode}_{order}".replace(" ", "_")
+    name = f"fwht_{kind}_{levels}_{mode}_{order}"
     number = getattr(numba, given.number)
     signature = (
         trace.flat(given.written),

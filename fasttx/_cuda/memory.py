@@ -39,11 +39,16 @@ KINDS = {
         Kind("bfloat16", "bfloat16", "float32", "bfloat16", 1),
         Kind("complex64", "float32", "float32", "float32", 2),
         Kind("complex128", "float64", "float64", "float64", 2),
-        Kind("int32", "int32", "int64", "int64", 1),
         Kind("int64", "int64", "int64", "int64", 1),
-        Kind("scaled int32", "int32", "float64", "float64", 1),
+        Kind("scaled int64", "int64", "float64", "float64", 1),
     )
 }
+# Sums of 2**30 of these fit in int64.
+SHORT = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32")
+for _name in SHORT:
+    _read = "uint8" if _name == "bool" else _name
+    KINDS[_name] = Kind(_name, _read, "int64", "int64", 1)
+    KINDS[f"scaled {_name}"] = Kind(f"scaled {_name}", _read, "float64", "float64", 1)
 # A kernel, the Numba types of its arguments, and the layout of its threads.
 Kernel = namedtuple("Kernel", "launch signature form")
 

@@ -90,5 +90,7 @@ class Passes:
 
     def _least(self, kind):
         """Bits of the columns that make up a sector."""
-        size = memory.stored(KINDS[kind].written).itemsize << self.paired
+        given = KINDS[kind]
+        name = given.number if self.paired else given.written
+        size = memory.stored(name).itemsize << self.paired
         return max(1, _SECTOR // size).bit_length() - 1

@@ -42,6 +42,7 @@ def kernel(name: str, body: Callable, signature: Sequence, form: Any = None) -> 
         Kept with the kernel. Its attribute ``most_registers``, if it has one, is how many a thread
         may have.
     """
+    name = name.replace(" ", "_")
     arguments = ", ".join(f"a{i}" for i in range(len(signature)))
     if SIMULATED:
         text = f"def {name}({arguments}):\n    body(machine(cuda), {arguments})\n"
