@@ -127,8 +127,8 @@ def test_base_matrices(rng, n):
 
 
 def test_longer_than_a_tile(rng):
-    x = rng.standard_normal((1, 512))
-    close(fasttx.fwht(cuda.to_device(x)).copy_to_host(), dense(x))  # three passes
+    x = rng.standard_normal((1, 128))
+    close(fasttx.fwht(cuda.to_device(x)).copy_to_host(), dense(x))
     x = rng.standard_normal((64, 3))
     given = cuda.to_device(x)
     for order in ORDERS:
@@ -141,8 +141,8 @@ def test_longer_than_a_tile(rng):
 
 
 def test_several_axes(rng):
-    x = rng.standard_normal((4, 12, 8)).astype("float32")
-    for arguments in ({}, {"axes": (0, 2), "norm": "ortho"}, {"s": (8, 4)}):
+    x = rng.standard_normal((2, 12, 4)).astype("float32")
+    for arguments in ({}, {"axes": (0, 2), "norm": "ortho"}, {"s": (8, 2)}):
         y = fasttx.fwhtn(cuda.to_device(x), **arguments).copy_to_host()
         close(y, fasttx.fwhtn(x.astype(float), **arguments))
         y = fasttx.ifwhtn(cuda.to_device(x), **arguments).copy_to_host()
