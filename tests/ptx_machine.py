@@ -30,7 +30,7 @@ class Instruction(NamedTuple):
 def compile_text(text):
     """Instructions of the one kernel in the text, its labels, parameters, arrays and constants."""
     names = re.findall(r"\.param \.\w+ (\w+)", text)
-    shared = re.findall(r"\.shared \.align \d+ \.b8 (\w+)\[(\d+)\]", text)
+    shared = re.findall(r"\.shared \.align \d+ \.b8 ([\w$]+)\[(\d+)\]", text)
     constants = {
         name: np.array(numbers.split(","), np.uint8)
         for name, numbers in re.findall(r"\.b8 (\w+)\[\d+\] = \{([\d, ]+)\};", text)
@@ -241,9 +241,12 @@ class _Block:
             start, length = int(given[2]), int(given[3])
             mask = a.dtype.type(((1 << length) - 1) << start)
             return (a << a.dtype.type(start) & mask) | (b & ~mask)
-        if name == "mul" and kinds[0] == "wide":
-            a, b = (self.read(x, kind).astype(f"{kind[0]}8".replace("s", "i")) for x in given)
-            return a * b
+        if name in ("mul", "mad") and kinds[0] == "wide":
+            wide = f"{_TYPES[kind[0]]}{2 * int(kind[1:])}"
+            a, b = (self.read(x, kind).astype(wide) for x in given[:2])
+            return a * b + (
+                self.read(given[2], f"{kind[0]}{2 * int(kind[1:])}") if given[2:] else 0
+            )
         if name == "brev":
             a = self.read(given[0], kind)
             return np.array([int(f"{v:032b}"[::-1], 2) for v in a], a.dtype)
@@ -315,12 +318,14 @@ _OPERATIONS = {
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
+    "mad": lambda a, b, c: a * b + c,
     "neg": np.negative,
     "abs": np.abs,
     "not": np.invert,
     "min": np.minimum,
     "max": np.maximum,
     "div": _divide,
+    "rem": lambda a, b: a - _divide(a, b) * b,
     "and": np.bitwise_and,
     "or": np.bitwise_or,
     "xor": np.bitwise_xor,

@@ -10,7 +10,7 @@ import functools
 import numba
 import numpy as np
 
-from . import NumbaArray, fwht_kernel, launch, memory, trace, wrap
+from . import NumbaArray, fwht_kernel, launch, orders, trace, wrap
 from .memory import KINDS, SHORT
 from .passes import Passes
 
@@ -123,11 +123,10 @@ class _Walsh(Passes):
         shape, numbers = self.dst.shape, self.elements
         if dst is None:
             dst = src.empty(shape, src.dtype)
-        kernel = _mover(self.levels, order, KINDS[src.dtype].read)
         target = dst.flat()
         source = src.flat() if src.size else target
-        counts = length, self.n, self.inner, numbers
-        launch.over(kernel, numbers, self.stream, target, source, *counts)
+        name, counts = KINDS[src.dtype].read, (length, self.n, self.inner, numbers)
+        orders.move(target, source, self.levels, order, name, *counts, self.stream)
         return dst
 
     def _multiply(self, kind, src, inner):
@@ -137,24 +136,6 @@ class _Walsh(Passes):
         arrays = self.dst.flat(), src.flat(), launch.on_device(self.base, self.dst.device)
         counts = len(self.base), inner, self.elements
         launch.over(kernel, self.elements, self.stream, *arrays, *counts)
-
-
-@functools.cache
-def _mover(levels, order, name):
-    """Kernel: point i of the output is a point of the input, or zero where that has none."""
-    source, word = fwht_kernel.source(levels, order), memory.stored(name).name
-
-    def body(m, dst, src, length, n, inner, numbers):
-        place = m.block * launch.THREADS + m.thread
-        row = place // inner
-        i, column = row % n, place % inner
-        address = (row // n * length + source(m, i)) * inner + column
-        there = place < numbers
-        values = m.load(src, address, word, word, where=there & (i < length))
-        m.store(dst, place, values, word, where=there)
-
-    array = trace.flat(word)
-    return trace.kernel("fwht_move", body, (array, array, *[numba.int64] * 4)).launch
 
 
 @functools.cache

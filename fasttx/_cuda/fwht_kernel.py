@@ -8,7 +8,7 @@ import functools
 
 import numba
 
-from . import codelets, memory, tiles, trace
+from . import codelets, memory, orders, tiles, trace
 from .memory import KINDS, SIMULATED, Kernel
 
 
@@ -56,7 +56,7 @@ def transform(
     """
     given = KINDS[kind]
     form = codelets.layout(kind, levels + columns)
-    position = None if order == "hadamard" else destination(levels, order)
+    position = None if order == "hadamard" else orders.destination(levels, order)
 
     def body(m, dst, src, signs, length, inner, strips, scale):
         tile = codelets.Tile(m, form, given.number, shuffles=shuffles)
@@ -129,31 +129,3 @@ def _apply_signs(place, signs):
 def ptx(kind: str, levels: int, *, cc: tuple[int, int] = (8, 0), **options) -> str:
     """PTX of a kernel for compute capability `cc`; needs NVVM, no driver and no device."""
     return memory.ptx(transform(kind, levels, **options), cc)
-
-
-def destination(levels: int, order: str):
-    """Function ``(m, i)`` of traced values: where the coefficient of natural index i goes."""
-
-    def sequency(m, i):
-        # The inverse of the Gray code: bit k is the parity of the bits from k up.
-        i = _reverse(m, i, levels)
-        for step in (1, 2, 4, 8, 16):
-            i = i ^ i >> step
-        return i
-
-    return _choose(levels, order, sequency)
-
-
-def source(levels: int, order: str):
-    """Function ``(m, i)`` of traced values: natural index of output i."""
-    return _choose(levels, order, lambda m, i: _reverse(m, i ^ i >> 1, levels))
-
-
-def _reverse(m, i, levels):
-    return m.convert(m.reverse(m.convert(i, "uint32")) >> 32 - levels, "int64")
-
-
-def _choose(levels, order, sequency):
-    if order == "hadamard" or levels == 0:  # the shift would be by a whole word
-        return lambda m, i: i
-    return sequency if order == "sequency" else lambda m, i: _reverse(m, i, levels)
