@@ -46,3 +46,14 @@ def test_several_passes_in_place(monkeypatch):
     np.testing.assert_allclose(given.copy_to_host(), expected, atol=1e-4)
     assert fasttx.ifft_unordered(given, overwrite_x=True) is given
     np.testing.assert_allclose(given.copy_to_host(), x, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "int16"])
+@pytest.mark.parametrize(("shape", "axis"), [((2, 4), 1), ((1, 64), 1), ((8, 3), 0)])
+def test_bit_reverse(dtype, shape, axis):
+    x = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    given = cuda.to_device(x)
+    y = fasttx.bit_reverse(given, axis=axis)
+    np.testing.assert_array_equal(y.copy_to_host(), permuted(x, axis))
+    assert fasttx.bit_reverse(given, axis=axis, overwrite_x=True) is given
+    np.testing.assert_array_equal(given.copy_to_host(), permuted(x, axis))
