@@ -104,9 +104,9 @@ def check_ptx(code, kind, levels, cc, *, mode="rows", columns=0, order="hadamard
     shared = re.findall(r"\.shared [^;]*\[(\d+)\];", code)
     assert sum(map(int, shared)) <= 48 << 10
     assert bool(shared) == bool(form.swapped)
-    # A lane shuffles each of its numbers at each level of lanes, in words of 32 bits.
+    # A lane shuffles one of two numbers at each level of lanes, in words of 32 bits.
     lanes = range(max(form.vector, columns), min(form.vector + 5, columns + levels))
-    assert count["shuffle"] == held * len(lanes) * (ACCUMULATED.get(kind, 4) // 4)
+    assert count["shuffle"] == held // 2 * len(lanes) * (ACCUMULATED.get(kind, 4) // 4)
     assert count["shared"] == 2 * held * bool(form.swapped)
     assert bool(count["barrier"]) == bool(form.swapped)
     # Each number is read and written once, in vectors: for whole tiles, and for the last ones.

@@ -120,8 +120,6 @@ class Tile:
     ----------
     values : list of list of values
         The thread's elements, each a list of its parts.
-    at : value
-        The thread's index in the tile.
     """
 
     def __init__(self, m, form, number, parts=1, *, swapped=False, shuffles=not SIMULATED):
@@ -129,14 +127,30 @@ class Tile:
         self.shuffles, self.swapped = shuffles, swapped and bool(form.swapped)
         self.lane = m.thread & (1 << form.lanes) - 1
         self.warp = m.thread >> form.lanes
-        self.at = form.start(self.lane, self.warp, self.swapped)
+        self._turned: dict[int, int] = {}  # bits of the layout that are other bits of the index
         self.values: list[list] = []
         self._shared, self._met = None, False  # whether others may still read shared memory
+
+    @property
+    def at(self):
+        """The thread's index in the tile."""
+        start = self.form.start(self.lane, self.warp, self.swapped)
+        if not self._turned:
+            return start
+        shifts: dict[int, int] = {}  # masks of the bits that move equally far
+        for bit, to in self._turned.items():
+            shifts[to - bit] = shifts.get(to - bit, 0) | 1 << bit
+        index = start & ~sum(1 << bit for bit in self._turned)
+        for by, mask in shifts.items():
+            index = index | ((start & mask) << by if by > 0 else (start & mask) >> -by)
+        return index
 
     def offset(self, k: int) -> int:
         """What element k adds to the thread's index in the tile."""
         form = self.form
-        return form.offset(k >> form.vector, self.swapped) + k % form.width
+        start = form.offset(k >> form.vector, self.swapped) + k % form.width
+        bits = range(start.bit_length())
+        return sum(1 << self._turned.get(bit, bit) for bit in bits if start >> bit & 1)
 
     def number_of(self, value):
         """A constant of the tile's dtype."""
@@ -144,17 +158,21 @@ class Tile:
 
     def lane_bit(self, level: int) -> int | None:
         """The bit of the lane that is this bit of the index in the tile."""
-        level -= self.form.vector
+        level = self._in_layout(level) - self.form.vector
         return level if 0 <= level < self.form.lanes else None
 
     def held_bit(self, level: int) -> int | None:
         """The bit of an index into `values` that is this bit of the index in the tile."""
-        form = self.form
+        form, level = self.form, self._in_layout(level)
         if level < form.vector:
             return level
         low = form.vector + form.lanes + (form.registers if self.swapped else 0)
         held = form.swapped if self.swapped else form.registers
         return level - low + form.vector if low <= level < low + held else None
+
+    def _in_layout(self, level):
+        """The bit of the layout that is this bit of the index."""
+        return next((bit for bit, to in self._turned.items() if to == level), level)
 
     def is_odd(self, bit: int):
         """Whether the thread's lane has this bit."""
@@ -179,6 +197,28 @@ class Tile:
             source = self.m.thread ^ 1 << bit
             others += [self._get(source + i * threads) for i in some]
         return [others[i : i + self.parts] for i in range(0, len(others), self.parts)]
+
+    def turn(self, bit: int) -> int | None:
+        """Swap a bit of the lane with the lowest register bit; returns that bit of `values`.
+
+        One of two elements is sent, so that this takes half of the shuffles of `other_lanes`; None
+        where there are no register bits or no shuffles.
+        """
+        form, where = self.form, self.m.where
+        if not (form.registers and self.shuffles):
+            return None
+        odd, held = self.is_odd(bit), form.vector
+        for i, x in enumerate(self.values):
+            if i >> held & 1:
+                continue
+            y = self.values[i | 1 << held]
+            for p, (a, b) in enumerate(zip(list(x), list(y), strict=True)):
+                other = self.m.shuffle(where(odd, a, b), 1 << bit)
+                x[p], y[p] = where(odd, other, a), where(odd, b, other)
+        lane, register = form.vector + bit, form.offset(1, self.swapped).bit_length() - 1
+        one, two = (self._turned.get(b, b) for b in (lane, register))
+        self._turned[lane], self._turned[register] = two, one
+        return held
 
     def exchange(self) -> None:
         """Swap the lowest warp bits with register bits, if any are to be."""
@@ -206,7 +246,6 @@ class Tile:
                 for a, (i, p) in enumerate(group):
                     new[i][p] = self._get(own + (g * along * threads + (a << form.lanes)))
         self.values, self.swapped = new, not self.swapped
-        self.at = form.start(self.lane, self.warp, self.swapped)
 
     def scale(self, factor) -> None:
         """Multiply all elements."""

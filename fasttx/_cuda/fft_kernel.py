@@ -111,6 +111,8 @@ class Fourier:
                 x = self.tile.values[i]
                 y = self._times(self.tile.values[j], self._root(i, level))
                 self.tile.values[i], self.tile.values[j] = _plus(x, y), _minus(x, y)
+        if self.tile.lane_bit(self.tile.form.vector) is None:
+            self.tile.turn(0)  # neighbours in a sector of memory are in one access again
 
     def merge(self) -> None:
         """From bit-reversed to natural order, from the lowest bit up."""
@@ -134,15 +136,16 @@ class Fourier:
             values[k] = self._times(x, self._power(row, place.point(index), upper))
 
     def _bits(self, level):
-        """Bits of the numbers of a thread or of its lane for a level, after an exchange if need be.
-
-        Twiddles of levels before stay with their elements.
-        """
-        bit = level + self.place.columns
-        if self.tile.held_bit(bit) is None and self.tile.lane_bit(bit) is None:
-            self.tile.exchange()
+        """The bit of a thread's numbers, or of its lane, for a level; they are swapped to be so."""
+        tile, bit = self.tile, level + self.place.columns
         self._known: dict[int, list] = {}  # twiddles of this level
-        return self.tile.held_bit(bit), self.tile.lane_bit(bit)
+        held, lane = tile.held_bit(bit), tile.lane_bit(bit)
+        if held is None and lane is None:
+            tile.exchange()
+            return tile.held_bit(bit), None
+        if held is None:
+            held = tile.turn(lane)
+        return held, lane
 
     def _pairs(self, bit):
         count = len(self.tile.values)

@@ -64,7 +64,7 @@ def transform(
         place.load(src, given.read, wide)
         if signed:
             _apply_signs(place, signs)
-        transform_tile(tile, range(columns, columns + levels))
+        transform_tile(tile, range(columns, columns + levels), turning=True)
         if given.number != "int64":
             tile.scale(scale)
         place.store(dst, given.written, wide, position=position and functools.partial(position, m))
@@ -81,17 +81,25 @@ def transform(
     return trace.kernel(name, body, signature, form)
 
 
-def transform_tile(tile: codelets.Tile, levels: range) -> None:
-    """Butterflies over the bits `levels` of the index in the tile, in any order."""
-    tops = []
+def transform_tile(tile: codelets.Tile, levels: range, turning: bool = False) -> None:
+    """Butterflies over the bits `levels` of the index in the tile, in any order.
+
+    With `turning`, lanes and registers change places on the way: half of the shuffles.
+    """
+    lanes, tops = [], []
     for level in levels:
-        held, lane = tile.held_bit(level), tile.lane_bit(level)
+        held = tile.held_bit(level)
         if held is not None:
             _held_level(tile, held)
-        elif lane is not None:
-            _lane_level(tile, lane)
         else:
-            tops.append(level)
+            (tops if tile.lane_bit(level) is None else lanes).append(level)
+    for level in lanes:
+        bit = tile.lane_bit(level)
+        held = tile.turn(bit) if turning else None
+        if held is None:
+            _lane_level(tile, bit)
+        else:
+            _held_level(tile, held)
     if tile.form.swapped:
         tile.exchange()
     for level in tops:
