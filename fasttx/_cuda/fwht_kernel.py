@@ -86,18 +86,20 @@ def transform_tile(tile: codelets.Tile, levels: range, turning: bool = False) ->
 
     With `turning`, lanes and registers change places on the way: half of the shuffles.
     """
-    lanes, tops = [], []
+    lanes: list[int] = []
+    tops: list[int] = []
     for level in levels:
-        held = tile.held_bit(level)
+        held, lane = tile.held_bit(level), tile.lane_bit(level)
         if held is not None:
             _held_level(tile, held)
+        elif lane is not None:
+            lanes.append(lane)
         else:
-            (tops if tile.lane_bit(level) is None else lanes).append(level)
-    for level in lanes:
-        bit = tile.lane_bit(level)
-        held = tile.turn(bit) if turning else None
+            tops.append(level)
+    for lane in lanes:
+        held = tile.turn(lane) if turning else None
         if held is None:
-            _lane_level(tile, bit)
+            _lane_level(tile, lane)
         else:
             _held_level(tile, held)
     if tile.form.swapped:
