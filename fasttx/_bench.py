@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import _bench_cases, _bench_fourier, _info
+from . import _bench_cases, _bench_cuda, _bench_fourier, _info
 
 # A sample lasts at least this long: far longer than the clock's step or a thread's wake-up.
 SAMPLE_SECONDS = 0.02
@@ -29,6 +29,12 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--rounds", type=int, help="alternations of each pair (7; 3 if --quick)")
     parser.add_argument("--quick", action="store_true", help="fewer cases and rounds")
+    parser.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        default="cpu",
+        help="where the arrays are; on cuda beside copies on the device and cuFFT",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all that was measured")
     args = parser.parse_args(argv)
     if args.size and not all(0 <= k <= 34 for k in args.size):
@@ -38,6 +44,10 @@ def main(argv: Sequence[str]) -> int:
     if args.json and not args.json.resolve().parent.is_dir():
         parser.error(f"--json: there is no folder {args.json.parent}")
     rounds = args.rounds or (3 if args.quick else 7)
+    if args.device == "cuda":
+        if args.size:
+            parser.error("--size is for the processor")
+        return _bench_cuda.main(rounds, args.quick, args.json)
 
     started, clock = _info.now(), time.perf_counter()
     cases = list(_bench_cases.cases(args.size, args.quick))

@@ -38,7 +38,7 @@ class HostArray:
         assert not reader.startswith("fasttx"), f"{reader} reads the memory of a device"
         return self._host
 
-    def copy_to_host(self):
+    def copy_to_host(self, stream=0):
         self.transfers.append(self._host.nbytes)
         return self._host.copy()
 
@@ -98,7 +98,7 @@ def ptx_device(nvvm, monkeypatch):
     monkeypatch.setattr(_cuda, "require", lambda: fake)
     monkeypatch.setattr(launch, "MIN_BLOCKS", 1)
     monkeypatch.setattr(cuda, "to_device", lambda a: HostArray(a.copy()))
-    monkeypatch.setattr(type(memory.jit(lambda x: None, 32)), "__getitem__", launched)
+    monkeypatch.setattr(type(memory.jit(lambda x: None)), "__getitem__", launched)
     launch._on_device.cache_clear()
     yield lambda a: HostArray(np.array(a))
     launch._on_device.cache_clear()

@@ -28,11 +28,15 @@ class Instruction(NamedTuple):
 
 
 def compile_text(text):
-    """Instructions of the one kernel in the text, its labels, parameters and shared arrays."""
+    """Instructions of the one kernel in the text, its labels, parameters, arrays and constants."""
     names = re.findall(r"\.param \.\w+ (\w+)", text)
-    shared = re.findall(r"\.shared \.align \d+ \.b8 (\w+)\[(\d+)\]", text)
+    shared = re.findall(r"\.shared \.align \d+ \.b8 ([\w$]+)\[(\d+)\]", text)
+    constants = {
+        name: np.array(numbers.split(","), np.uint8)
+        for name, numbers in re.findall(r"\.b8 (\w+)\[\d+\] = \{([\d, ]+)\};", text)
+    }
     program, labels = [], {}
-    for line in text[text.index("{") :].splitlines():
+    for line in text[text.index("{", text.index(".entry")) :].splitlines():
         line = line.strip()
         if re.fullmatch(r"\$\w+:", line):
             labels[line[:-1]] = len(program)
@@ -41,7 +45,7 @@ def compile_text(text):
             program.append(Instruction(found[1] == "!", found[2], found[3].split("."), operands))
         else:
             assert not line or line[0] in "{}." or line.startswith("//"), line
-    return program, labels, names, shared
+    return program, labels, names, shared, constants
 
 
 class Memory:
@@ -73,8 +77,9 @@ class Memory:
 
 def run(text, blocks, threads, *arguments):
     """Run the kernel; flat arrays among the arguments are changed in place."""
-    program, labels, names, shared = compile_text(text)
+    program, labels, names, shared, constants = compile_text(text)
     memory, values = Memory(), []
+    symbols = {name: memory.add(array) for name, array in constants.items()}
     for argument in arguments:
         if isinstance(argument, np.ndarray):
             fields = [0] * _FIELDS
@@ -86,15 +91,15 @@ def run(text, blocks, threads, *arguments):
     assert len(values) == len(names)
     parameters = dict(zip(names, values, strict=True))
     for block in range(blocks):
-        _Block(program, labels, parameters, shared, memory, block, threads).run()
+        _Block(program, labels, parameters, shared, symbols, memory, block, threads).run()
     memory.copy_back()
 
 
 class _Block:
-    def __init__(self, program, labels, parameters, shared, memory, block, threads):
+    def __init__(self, program, labels, parameters, shared, symbols, memory, block, threads):
         self.program, self.labels, self.parameters = program, labels, parameters
         self.memory, self.threads = memory, threads
-        self.shared, self.symbols = Memory(), {}
+        self.shared, self.symbols = Memory(), dict(symbols)
         for name, size in shared:
             self.symbols[name] = self.shared.add(np.full(int(size), 0xFF, np.uint8))
         index = np.arange(threads, dtype=np.uint64)
@@ -236,9 +241,12 @@ class _Block:
             start, length = int(given[2]), int(given[3])
             mask = a.dtype.type(((1 << length) - 1) << start)
             return (a << a.dtype.type(start) & mask) | (b & ~mask)
-        if name == "mul" and kinds[0] == "wide":
-            a, b = (self.read(x, kind).astype(f"{kind[0]}8".replace("s", "i")) for x in given)
-            return a * b
+        if name in ("mul", "mad") and kinds[0] == "wide":
+            wide = f"{_TYPES[kind[0]]}{2 * int(kind[1:])}"
+            a, b = (self.read(x, kind).astype(wide) for x in given[:2])
+            return a * b + (
+                self.read(given[2], f"{kind[0]}{2 * int(kind[1:])}") if given[2:] else 0
+            )
         if name == "brev":
             a = self.read(given[0], kind)
             return np.array([int(f"{v:032b}"[::-1], 2) for v in a], a.dtype)
@@ -285,24 +293,17 @@ def _divide(a, b):
     return (np.sign(a) * np.sign(b) * quotient if a.dtype.kind == "i" else a // b).astype(a.dtype)
 
 
-_OPERATIONS = {
-    "mov": lambda a: a,
-    "add": np.add,
-    "sub": np.subtract,
-    "mul": np.multiply,
-    "neg": np.negative,
-    "abs": np.abs,
-    "not": np.invert,
-    "min": np.minimum,
-    "max": np.maximum,
-    "div": _divide,
-    "and": np.bitwise_and,
-    "or": np.bitwise_or,
-    "xor": np.bitwise_xor,
-    "shl": np.left_shift,
-    "shr": np.right_shift,
-    "fma": lambda a, b, c: _exact(a, b, c),
-}
+def _permuted(a, b, selector):
+    """Bytes of two words, each chosen by four bits of the selector."""
+    both = a.astype(np.uint64) | b.astype(np.uint64) << np.uint64(32)
+    result = np.zeros(len(a), np.uint32)
+    for i in range(4):
+        choice = (selector >> np.uint32(4 * i)).astype(np.uint64)
+        byte = both >> (choice & np.uint64(7)) * np.uint64(8) & np.uint64(0xFF)
+        sign = np.where(byte >> np.uint64(7), np.uint64(0xFF), np.uint64(0))
+        byte = np.where(choice & np.uint64(8), sign, byte)
+        result |= (byte << np.uint64(8 * i)).astype(np.uint32)
+    return result
 
 
 def _half(values, kind):
@@ -310,3 +311,26 @@ def _half(values, kind):
         return values.astype(np.float16).view(np.uint16).astype(np.uint32)
     bits = values.view(np.uint32).astype(np.uint64)
     return ((bits + 0x7FFF + (bits >> np.uint64(16) & np.uint64(1))) >> np.uint64(16)).astype("u4")
+
+
+_OPERATIONS = {
+    "mov": lambda a: a,
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "mad": lambda a, b, c: a * b + c,
+    "neg": np.negative,
+    "abs": np.abs,
+    "not": np.invert,
+    "min": np.minimum,
+    "max": np.maximum,
+    "div": _divide,
+    "rem": lambda a, b: a - _divide(a, b) * b,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "shl": np.left_shift,
+    "shr": np.right_shift,
+    "fma": lambda a, b, c: _exact(a, b, c),
+    "prmt": _permuted,
+}

@@ -39,8 +39,8 @@ def test_missing_pieces_are_named():
 
 def sample(rng, shape, dtype):
     x = rng.standard_normal(shape)
-    if dtype == "int32":
-        return rng.integers(-(2**31), 2**31, shape, dtype=dtype)
+    if "int" in dtype:
+        return rng.integers(np.iinfo(dtype).min, np.iinfo(dtype).max, shape, dtype, True)
     if dtype.startswith("complex"):
         x = x + 1j * rng.standard_normal(shape)
     return x.astype(dtype)
@@ -104,9 +104,9 @@ def check_ptx(code, kind, levels, cc, *, mode="rows", columns=0, order="hadamard
     shared = re.findall(r"\.shared [^;]*\[(\d+)\];", code)
     assert sum(map(int, shared)) <= 48 << 10
     assert bool(shared) == bool(form.swapped)
-    # A lane shuffles each of its numbers at each level of lanes, in words of 32 bits.
+    # A lane shuffles one of two numbers at each level of lanes, in words of 32 bits.
     lanes = range(max(form.vector, columns), min(form.vector + 5, columns + levels))
-    assert count["shuffle"] == held * len(lanes) * (ACCUMULATED.get(kind, 4) // 4)
+    assert count["shuffle"] == held // 2 * len(lanes) * (ACCUMULATED.get(kind, 4) // 4)
     assert count["shared"] == 2 * held * bool(form.swapped)
     assert bool(count["barrier"]) == bool(form.swapped)
     # Each number is read and written once, in vectors: for whole tiles, and for the last ones.
@@ -191,6 +191,36 @@ def widened(bits):
 @pytest.mark.parametrize(("kind", "levels", "options"), [*CASES, ("float32", 15, {})])
 def test_compiled_kernels_transform(ptx, kind, levels, options):
     check_run(ptx(kind, levels, cc=(9, 0), **options), kind, levels, **options)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int16"])
+@pytest.mark.parametrize("order", ["hadamard", "sequency"])
+def test_three_passes(ptx_device, monkeypatch, dtype, order):
+    """With small tiles; the passes are those of a row of 2**28."""
+    from fasttx._cuda import codelets
+
+    for size in (4, 8):
+        monkeypatch.setitem(codelets.TILE, size, 6)
+    x = sample(np.random.default_rng(9), (2, 1024), dtype)
+    y = fasttx.fwht(ptx_device(x), order=order).host
+    expected = fasttx.fwht(x, order=order)
+    if dtype == "int16":
+        np.testing.assert_array_equal(y, expected)
+    else:  # half precision is rounded after each pass
+        agree(y, expected, 1024)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "uint16", "int16", "uint32"])
+def test_integers_are_exact(ptx_device, dtype):
+    rng = np.random.default_rng(8)
+    ends = (0, 2) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    x = rng.integers(*ends, (3, 64), dtype="int64", endpoint=dtype != "bool").astype(dtype)
+    y = fasttx.fwht(ptx_device(x)).host
+    assert y.dtype == "int64"
+    np.testing.assert_array_equal(y, fasttx.fwht(x))
+    agree(fasttx.fwht(ptx_device(x), norm="ortho").host, fasttx.fwht(x, norm="ortho"), 64)
+    spectrum = fasttx.fft_unordered(ptx_device(x)).host
+    agree(spectrum, fasttx.fft_unordered(x), 64)
 
 
 @pytest.mark.slow

@@ -1,14 +1,13 @@
-"""Text of the transform kernels: which bits of an index live where, and the steps on them.
+"""The numbers of a tile in the threads of a block: which bits of an index live where.
 
 A block transforms one *tile* of ``2**bits`` numbers. The bits of an index in the tile are, from the
 lowest: those of a vector of 16 bytes, of a lane of the warp, of the vectors that a thread holds,
-of the warp. A thread keeps its numbers in scalar variables, so the compiler keeps them in
-registers; levels over vector and register bits are additions, levels over lane bits take one
-shuffle each, and the warp bits change places with register bits once, through shared memory.
+of the warp. Levels over vector and register bits are additions within a thread, levels over lane
+bits take one shuffle each, and the warp bits change places with register bits once, through shared
+memory.
 """
 
 import functools
-import linecache
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +23,6 @@ _HELD = {4: (2, 3), 8: (2, 3), 16: (1, 2)} if SIMULATED else {4: (4, 5, 6), 8: (
 TILE = {4: 6, 8: 5, 16: 4} if SIMULATED else {4: 15, 8: 13, 16: 12}
 # Shared memory of an exchange; little in the simulator, so that it takes several turns there too.
 _SHARED_BYTES = 64 if SIMULATED else 32 << 10
-_LANES_BYTES = 32 << 10
 
 
 class Layout(NamedTuple):
@@ -35,6 +33,7 @@ class Layout(NamedTuple):
     registers: int
     warps: int
     swapped: int
+    bytes: int = 4  # of an element in registers
 
     @property
     def bits(self) -> int:
@@ -51,6 +50,12 @@ class Layout(NamedTuple):
         """Numbers of a vector."""
         return 1 << self.vector
 
+    @property
+    def most_registers(self) -> int:
+        """Registers that a thread may have, so that several blocks fit on a multiprocessor."""
+        words = (self.bytes << self.vector + self.registers) // 4
+        return 64 if words <= 16 else 80 if words <= 32 else 128
+
     def offset(self, j: int, swapped: bool) -> int:
         """What vector j of a thread adds to the thread's index in the tile."""
         low = self.vector + self.lanes
@@ -59,16 +64,14 @@ class Layout(NamedTuple):
         mask = (1 << self.swapped) - 1
         return (j & ~mask) << low | (j & mask) << low + self.registers
 
-    def base(self, swapped: bool) -> str:
-        """Expression of the thread's index in the tile."""
+    def start(self, lane, warp, swapped: bool):
+        """The thread's index in the tile, of traced values."""
         low, top = self.vector + self.lanes, self.vector + self.lanes + self.registers
         if not swapped:
-            return f"lane << {self.vector} | warp << {top}"
+            return lane << self.vector | warp << top
         mask = (1 << self.swapped) - 1
-        return (
-            f"lane << {self.vector} | (warp & {mask}) << {low} "
-            f"| (warp >> {self.swapped}) << {top + self.swapped}"
-        )
+        high = (warp >> self.swapped) << top + self.swapped
+        return lane << self.vector | (warp & mask) << low | high
 
 
 @functools.cache
@@ -87,7 +90,8 @@ def layout(kind: str, bits: int, paired: bool = False) -> Layout:
             registers = values - vector
             swapped = max(0, bits - values - LANES)
             if 0 <= swapped <= min(registers, _MAX_WARPS):
-                return Layout(vector, LANES, registers, max(swapped, _WARPS), swapped)
+                warps, size = max(swapped, _WARPS), element_bytes(kind, paired)
+                return Layout(vector, LANES, registers, warps, swapped, size)
     raise AssertionError(f"no layout for {bits} bits of {kind}")
 
 
@@ -96,151 +100,172 @@ def element_bytes(kind: str, paired: bool = False) -> int:
     return np.dtype(KINDS[kind].number).itemsize << paired
 
 
-class Text:
-    """Lines of a kernel and the names of the elements that a thread holds.
+class Tile:
+    """A thread's part of a tile, while a kernel is traced.
 
-    An element is a tuple of names: of a number, or of the parts of a complex one.
+    Parameters
+    ----------
+    m : trace.Machine
+    form : Layout
+    number : str
+        Dtype of the numbers.
+    parts : int
+        Numbers of an element: 2 for complex ones.
+    swapped : bool
+        Whether register bits begin in the place of warp bits.
+    shuffles : bool
+        Whether lanes exchange by shuffles, or through shared memory.
+
+    Attributes
+    ----------
+    values : list of list of values
+        The thread's elements, each a list of its parts.
     """
 
-    def __init__(self, form: Layout, number: str, parts: int = 1, shuffles: bool = not SIMULATED):
-        self.form, self.number, self.parts, self.shuffles = form, np.dtype(number), parts, shuffles
-        self.lines: list[str] = []
-        self.values: list[tuple[str, ...]] = []
-        self._count, self._met = 0, not shuffles  # whether others may still read shared memory
+    def __init__(self, m, form, number, parts=1, *, swapped=False, shuffles=not SIMULATED):
+        self.m, self.form, self.parts, self.number = m, form, parts, np.dtype(number)
+        self.shuffles, self.swapped = shuffles, swapped and bool(form.swapped)
+        self.lane = m.thread & (1 << form.lanes) - 1
+        self.warp = m.thread >> form.lanes
+        self._turned: dict[int, int] = {}  # bits of the layout that are other bits of the index
+        self.values: list[list] = []
+        self._shared, self._met = None, False  # whether others may still read shared memory
 
-    def add(self, *lines: str, depth: int = 1) -> None:
-        """Append lines at a depth of indentation."""
-        self.lines += ["    " * depth + line for line in lines]
+    @property
+    def at(self):
+        """The thread's index in the tile."""
+        start = self.form.start(self.lane, self.warp, self.swapped)
+        if not self._turned:
+            return start
+        shifts: dict[int, int] = {}  # masks of the bits that move equally far
+        for bit, to in self._turned.items():
+            shifts[to - bit] = shifts.get(to - bit, 0) | 1 << bit
+        index = start & ~sum(1 << bit for bit in self._turned)
+        for by, mask in shifts.items():
+            index = index | ((start & mask) << by if by > 0 else (start & mask) >> -by)
+        return index
 
-    def fresh(self) -> list[tuple[str, ...]]:
-        """New names for all elements of a thread."""
-        count = 1 << self.form.vector + self.form.registers
-        start, self._count = self._count, self._count + count
-        return [tuple(f"x{start + i}{'ri'[p]}" for p in range(self.parts)) for i in range(count)]
+    def offset(self, k: int) -> int:
+        """What element k adds to the thread's index in the tile."""
+        form = self.form
+        start = form.offset(k >> form.vector, self.swapped) + k % form.width
+        bits = range(start.bit_length())
+        return sum(1 << self._turned.get(bit, bit) for bit in bits if start >> bit & 1)
 
-    def begin(self, levels: range, swapped: bool = False) -> None:
-        """Names of the thread, and the signs of its lane at the levels of lanes."""
-        lanes = self.form.lanes
-        if self.form.swapped or (not self.shuffles and self.lane_levels(levels)):
-            self.add(f"tile = cuda.shared.array({self._shared_size()}, number)")
-        self.add("thread = cuda.threadIdx.x")
-        self.add(f"lane, warp = thread & {(1 << lanes) - 1}, thread >> {lanes}")
-        self.add(f"at = {self.form.base(swapped)}")
-        for bit in self.lane_levels(levels):
-            self.add(f"odd{bit} = lane & {1 << bit}")
-            if self.number.kind == "f":
-                self.add(f"sign{bit} = minus if odd{bit} else one")
+    def number_of(self, value):
+        """A constant of the tile's dtype."""
+        return self.m.constant(value, self.number.name)
 
-    def lane_levels(self, levels: range) -> list[int]:
-        """Those of the levels that are over bits of the lane, as bits of the lane."""
-        start, stop = self.form.vector, self.form.vector + self.form.lanes
-        return [bit - start for bit in levels if start <= bit < stop]
+    def lane_bit(self, level: int) -> int | None:
+        """The bit of the lane that is this bit of the index in the tile."""
+        level = self._in_layout(level) - self.form.vector
+        return level if 0 <= level < self.form.lanes else None
 
     def held_bit(self, level: int) -> int | None:
         """The bit of an index into `values` that is this bit of the index in the tile."""
-        form = self.form
+        form, level = self.form, self._in_layout(level)
         if level < form.vector:
             return level
-        level -= form.lanes
-        return level if form.vector <= level < form.vector + form.registers else None
+        low = form.vector + form.lanes + (form.registers if self.swapped else 0)
+        held = form.swapped if self.swapped else form.registers
+        return level - low + form.vector if low <= level < low + held else None
 
-    def other_lanes(self, bit: int):
-        """Pairs of an element's number and names of the same element in the other lane."""
-        step = 1 if self.shuffles else self._together()
-        for start in range(0, len(self.values), step):
-            some = range(start, start + step)
-            if not self.shuffles:
-                self._share(some, f"thread ^ {1 << bit}")
+    def _in_layout(self, level):
+        """The bit of the layout that is this bit of the index."""
+        return next((bit for bit, to in self._turned.items() if to == level), level)
+
+    def is_odd(self, bit: int):
+        """Whether the thread's lane has this bit."""
+        return (self.lane >> bit & 1) == 1
+
+    def sign(self, bit: int):
+        """-1 where the thread's lane has this bit, else 1."""
+        return self.m.where(self.is_odd(bit), self.number_of(-1), self.number_of(1))
+
+    def other_lanes(self, bit: int) -> list[list]:
+        """The elements of the lane that differs in this bit."""
+        if self.shuffles:
+            return [[self.m.shuffle(x, 1 << bit) for x in element] for element in self.values]
+        flat = [x for element in self.values for x in element]
+        step, threads, others = self._room() // self.form.threads, self.form.threads, []
+        for start in range(0, len(flat), step):
+            self._meet()
+            some = range(min(step, len(flat) - start))
             for i in some:
-                if self.shuffles:
-                    names = tuple(
-                        f"cuda.shfl_xor_sync(0xffffffff, {x}, {1 << bit})" for x in self.values[i]
-                    )
-                else:
-                    names = tuple(f"other{i - start}{'ri'[p]}" for p in range(self.parts))
-                yield i, names
+                self._put(self.m.thread + i * threads, flat[start + i])
+            self.m.sync()
+            source = self.m.thread ^ 1 << bit
+            others += [self._get(source + i * threads) for i in some]
+        return [others[i : i + self.parts] for i in range(0, len(others), self.parts)]
 
-    def _share(self, some, source):
-        """Read elements of another thread, through shared memory."""
-        names = [
-            (self.form.threads * (self.parts * n + p), x, f"other{n}{'ri'[p]}")
-            for n, i in enumerate(some)
-            for p, x in enumerate(self.values[i])
-        ]
-        self.add("cuda.syncthreads()")
-        self.add(*(f"tile[word(thread + {place})] = {x}" for place, x, _ in names))
-        self.add("cuda.syncthreads()")
-        self.add(*(f"{name} = tile[word(({source}) + {place})]" for place, _, name in names))
+    def turn(self, bit: int) -> int | None:
+        """Swap a bit of the lane with the lowest register bit; returns that bit of `values`.
 
-    def _together(self):
-        """Elements of a thread that other lanes read at once."""
-        room = _LANES_BYTES // (self.form.threads * self.number.itemsize * self.parts)
-        return min(1 << self.form.vector + self.form.registers, max(1, room))
-
-    def _shared_size(self):
-        """Numbers in shared memory."""
-        form = self.form
-        size = form.threads * self._at_once() << form.swapped
-        return size if self.shuffles else max(size, form.threads * self._together() * self.parts)
-
-    def _at_once(self):
-        """Groups of numbers that have room in shared memory; each is exchanged by itself."""
-        form = self.form
-        groups = self.parts << form.registers - form.swapped + form.vector
-        room = _SHARED_BYTES // self.number.itemsize
-        return min(groups, max(1, room // (form.threads << form.swapped)))
+        One of two elements is sent, so that this takes half of the shuffles of `other_lanes`; None
+        where there are no register bits or no shuffles.
+        """
+        form, where = self.form, self.m.where
+        if not (form.registers and self.shuffles):
+            return None
+        odd, held = self.is_odd(bit), form.vector
+        for i, x in enumerate(self.values):
+            if i >> held & 1:
+                continue
+            y = self.values[i | 1 << held]
+            for p, (a, b) in enumerate(zip(list(x), list(y), strict=True)):
+                other = self.m.shuffle(where(odd, a, b), 1 << bit)
+                x[p], y[p] = where(odd, other, a), where(odd, b, other)
+        lane, register = form.vector + bit, form.offset(1, self.swapped).bit_length() - 1
+        one, two = (self._turned.get(b, b) for b in (lane, register))
+        self._turned[lane], self._turned[register] = two, one
+        return held
 
     def exchange(self) -> None:
-        """Swap the lowest warp bits with register bits."""
-        form, threads = self.form, self.form.threads
-        mask, along = (1 << form.swapped) - 1, 1 << form.swapped
-        new = self.fresh()
-        self.add(
-            f"own = (warp & {mask}) * {threads} + ((warp & {~mask}) << {form.lanes}) + lane",
-        )
-        spare = 1 << form.registers - form.swapped
+        """Swap the lowest warp bits with register bits, if any are to be."""
+        form = self.form
+        if not form.swapped:
+            return
+        mask, along, threads = (1 << form.swapped) - 1, 1 << form.swapped, form.threads
+        own = (self.warp & mask) * threads + ((self.warp & ~mask) << form.lanes) + self.lane
         groups = [
             [((h << form.swapped | a) << form.vector | c, p) for a in range(along)]
-            for h in range(spare)
+            for h in range(1 << form.registers - form.swapped)
             for c in range(form.width)
             for p in range(self.parts)
         ]
-        step = self._at_once()
+        new: list[list] = [[None] * self.parts for _ in self.values]
+        step = max(1, self._room() // (threads << form.swapped))
         for start in range(0, len(groups), step):
-            if self._met:
-                self.add("cuda.syncthreads()")
-            self._met = True
+            self._meet()
             some = groups[start : start + step]
             for g, group in enumerate(some):
                 for a, (i, p) in enumerate(group):
-                    place = (g * along + a) * threads
-                    self.add(f"tile[word(thread + {place})] = {self.values[i][p]}")
-            self.add("cuda.syncthreads()")
+                    self._put(self.m.thread + (g * along + a) * threads, self.values[i][p])
+            self.m.sync()
             for g, group in enumerate(some):
                 for a, (i, p) in enumerate(group):
-                    place = g * along * threads + (a << form.lanes)
-                    self.add(f"{new[i][p]} = tile[word(own + {place})]")
-        self.values = new
+                    new[i][p] = self._get(own + (g * along * threads + (a << form.lanes)))
+        self.values, self.swapped = new, not self.swapped
 
-    def scale(self) -> None:
-        """Multiply all elements by the argument `scale`."""
-        new = self.fresh()
-        for given, scaled in zip(self.values, new, strict=True):
-            self.add(*(f"{y} = {x} * scale" for x, y in zip(given, scaled, strict=True)))
-        self.values = new
+    def scale(self, factor) -> None:
+        """Multiply all elements."""
+        self.values = [[x * factor for x in element] for element in self.values]
 
-    def function(self, name: str, arguments: str, names: dict):
-        """The function of these lines; its text is shown in tracebacks."""
-        text = "\n".join([f"def {name}({arguments}):", *self.lines, ""])
-        file = f"<fasttx {name}>"
-        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-        number = self.number.type
-        names = {
-            "word": np.uint64,
-            "zero": number(0),
-            "one": number(1),
-            "minus": number(-1),
-            **names,
-        }
-        exec(compile(text, file, "exec"), names)
-        return names[name]
+    def _room(self):
+        """Numbers that shared memory has room for."""
+        form, size = self.form, self.number.itemsize
+        wanted = form.threads * self.parts << form.registers + form.vector
+        return min(wanted, max(_SHARED_BYTES // size, form.threads << form.swapped))
+
+    def _meet(self):
+        if self._met:
+            self.m.sync()
+        self._met = True
+
+    def _put(self, place, x):
+        if self._shared is None:
+            self._shared = self.m.shared(self.number.name, self._room())
+        self.m.put(self._shared, place, x)
+
+    def _get(self, place):
+        return self.m.get(self._shared, place)

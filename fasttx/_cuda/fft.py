@@ -3,14 +3,18 @@
 import functools
 
 from . import NumbaArray, fft_kernel, launch, wrap
+from .memory import SHORT
 from .passes import Passes
 
 # What each dtype becomes.
 DTYPES = {
+    "float16": "complex64",
+    "bfloat16": "complex64",
     "float32": "complex64",
     "float64": "complex128",
     "complex64": "complex64",
     "complex128": "complex128",
+    **dict.fromkeys((*SHORT, "int64"), "complex128"),
 }
 MAX_LEVELS = 30
 _NUMBERS = {"complex64": "float32", "complex128": "float64"}
@@ -57,7 +61,8 @@ def fft(x, axis: int, merge: bool, sign: int, scale: float, overwrite_x: bool = 
         else:
             dst = given.empty(given.shape, dtype)
         if dst.size:
-            _Fourier(given.dtype, dst, axis, given.stream()).run(src, merge, sign, scale)
+            kind = given.dtype if "float" in given.dtype or same else f"scaled {given.dtype}"
+            _Fourier(kind, dst, axis, given.stream()).run(src, merge, sign, scale)
         return given.replace(dst) if overwrite_x and same else dst.array
 
 

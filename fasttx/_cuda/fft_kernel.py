@@ -16,11 +16,8 @@ import math
 import numba
 import numpy as np
 
-from . import codelets, memory, tiles
-from .memory import KINDS, SIMULATED, Kernel, cuda, inlined
-
-if not SIMULATED:
-    from numba.cuda import libdevice
+from . import codelets, memory, tiles, trace
+from .memory import KINDS, SIMULATED, Kernel
 
 
 @functools.cache
@@ -40,8 +37,8 @@ def transform(
 
     Parameters
     ----------
-    kind : {"complex64", "complex128", "float32", "float64"}
-        What is read; complex numbers are written.
+    kind : str
+        What is read, a name in `memory.KINDS`; complex numbers are written.
     levels : int
     merge : bool
         From bit-reversed to natural order, or (a split) from natural to bit-reversed.
@@ -65,204 +62,173 @@ def transform(
     """
     given = KINDS[kind]
     form = codelets.layout(kind, levels + columns, paired=True)
-    steps = range(columns, columns + levels)
-    text = Fourier(form, given.number, shuffles)
-    text.begin(steps, swapped=bool(form.swapped) and not merge)
-    place = tiles.Places(form, levels, columns, mode)
-    place.begin(text)
-    if merge:
-        place.load(text, wide, parts=given.parts)
-        text.merge(place, sign)
-        if upper:
-            text.twist(place, upper, bool(form.swapped))
-    else:
-        place.load(text, wide, bool(form.swapped), given.parts)
-        if upper:
-            text.twist(place, upper, bool(form.swapped))
-        text.split(place, sign)
-    text.scale()
-    place.store(text, wide, swapped=merge and bool(form.swapped), parts=2)
 
-    width = form.width if wide else 1
+    def body(m, dst, src, roots, length, inner, strips, scale):
+        tile = codelets.Tile(m, form, given.number, 2, swapped=not merge, shuffles=shuffles)
+        place = tiles.Places(tile, levels, columns, mode, length, inner, strips)
+        fourier = Fourier(place, sign, roots)
+        place.load(src, given.read, wide, given.parts)
+        if merge:
+            fourier.merge()
+        if upper:
+            fourier.twist(upper)
+        if not merge:
+            fourier.split()
+        tile.scale(scale)
+        place.store(dst, given.number, wide, parts=2)
+
     number = getattr(numba, given.number)
-    names = {
-        "cuda": cuda,
-        "number": number,
-        "load": memory.load(given.read, given.number, width * given.parts),
-        "root": memory.load(given.number, given.number, 2),
-        "store": memory.store(given.written, width * 2),
-        "turn": _turn(given.number, sign, upper, levels),
-        **text.constants,
-    }
+    arrays = [trace.flat(name) for name in (given.number, given.read, given.number)]
     what = "merge" if merge else "split"
     name = f"fft_{kind}_{levels}_{mode}_{what}"
-    function = text.function(name, "dst, src, roots, length, inner, strips, scale", names)
-    flat = number[::1]
-    signature = flat, flat, flat, *[numba.int64] * 3, number
-    return Kernel(memory.jit(function, form.threads), signature, form)
+    return trace.kernel(name, body, (*arrays, *[numba.int64] * 3, number), form)
 
 
-class Fourier(codelets.Text):
-    """The levels of a split and of a merge; `number` is that of the block that is transformed."""
+class Fourier:
+    """The levels of a split and of a merge of the strips of a tile.
 
-    def __init__(self, form, number, shuffles):
-        super().__init__(form, number, 2, shuffles)
-        self.constants: dict[str, np.floating] = {}
+    Parameters
+    ----------
+    place : tiles.Places
+    sign : {-1, 1}
+    roots : argument
+        The twiddles, as by `roots`.
+    """
 
-    def split(self, place: tiles.Places, sign: int, number: int = 0) -> None:
+    def __init__(self, place: tiles.Places, sign: int, roots):
+        self.place, self.tile, self.m = place, place.tile, place.m
+        self.sign, self.roots = sign, roots
+
+    def split(self) -> None:
         """From natural to bit-reversed order, from the highest bit down."""
-        self._blocks = place, sign, number
-        for bit in reversed(range(self.form.swapped)):
-            self._split_held(bit + self.form.vector, place.levels - self.form.swapped + bit)
-        if self.form.swapped:
-            self.exchange()
-            self.add(f"at = {self.form.base(False)}")
-        for level in reversed(range(place.columns, self._inside(place))):
-            held = self.held_bit(level)
-            if held is not None:
-                self._split_held(held, level - place.columns)
-            else:
-                self._lane(level - self.form.vector, level - place.columns, merge=False)
+        for level in reversed(range(self.place.levels)):
+            held, lane = self._bits(level)
+            if held is None:
+                self._multiply_upper(lane, level)
+                self._add_lanes(lane)
+                continue
+            for i, j in self._pairs(held):
+                x = self.tile.values[i]
+                y = self._times(self.tile.values[j], self._root(i, level))
+                self.tile.values[i], self.tile.values[j] = _plus(x, y), _minus(x, y)
+        if self.tile.lane_bit(self.tile.form.vector) is None:
+            self.tile.turn(0)  # neighbours in a sector of memory are in one access again
 
-    def merge(self, place: tiles.Places, sign: int, number: int = 0) -> None:
+    def merge(self) -> None:
         """From bit-reversed to natural order, from the lowest bit up."""
-        self._blocks = place, sign, number
-        for level in range(place.columns, self._inside(place)):
-            held = self.held_bit(level)
-            if held is not None:
-                self._merge_held(held, level - place.columns)
-            else:
-                self._lane(level - self.form.vector, level - place.columns, merge=True)
-        if self.form.swapped:
-            self.exchange()
-            self.add(f"at = {self.form.base(True)}")
-        for bit in range(self.form.swapped):
-            self._merge_held(bit + self.form.vector, place.levels - self.form.swapped + bit)
+        for level in range(self.place.levels):
+            held, lane = self._bits(level)
+            if held is None:
+                self._add_lanes(lane)
+                self._multiply_upper(lane, level)
+                continue
+            for i, j in self._pairs(held):
+                x, y = self.tile.values[i], self.tile.values[j]
+                turned = self._times(_minus(x, y), self._root(i, level))
+                self.tile.values[i], self.tile.values[j] = _plus(x, y), turned
 
-    def twist(self, place: tiles.Places, upper: int, swapped: bool) -> None:
+    def twist(self, upper: int) -> None:
         """Multiply by the powers of a root that make a block one of a transform of its own."""
-        new = self.fresh()
-        for k, (x, y) in enumerate(zip(self.values, new, strict=True)):
-            index = f"at + {self._offset(k, swapped)}"
-            row = f"({place.row(index)}) & {(1 << upper) - 1}"
-            self.add(f"wr, wi = turn({row}, {place.point(index)})")
-            self._multiply(y, x, ("wr", "wi"))
-        self.values = new
+        values, place = self.tile.values, self.place
+        for k, x in enumerate(values):
+            index = self.m.convert(self.tile.at + self.tile.offset(k), "int64")
+            row = place.row(index) & (1 << upper) - 1
+            values[k] = self._times(x, self._power(row, place.point(index), upper))
 
-    def _inside(self, place):
-        """The first level above those over vector, lane and register bits."""
-        return place.columns + place.levels - self.form.swapped
+    def _bits(self, level):
+        """The bit of a thread's numbers, or of its lane, for a level; they are swapped to be so."""
+        tile, bit = self.tile, level + self.place.columns
+        self._known: dict[int, list] = {}  # twiddles of this level
+        held, lane = tile.held_bit(bit), tile.lane_bit(bit)
+        if held is None and lane is None:
+            tile.exchange()
+            return tile.held_bit(bit), None
+        if held is None:
+            held = tile.turn(lane)
+        return held, lane
 
-    def _offset(self, k, swapped):
-        return self.form.offset(k >> self.form.vector, swapped) + k % self.form.width
+    def _pairs(self, bit):
+        count = len(self.tile.values)
+        return [(i, i | 1 << bit) for i in range(count) if not i >> bit & 1]
 
-    def _root(self, k, level):
-        """Names of the twiddle of element k's block at a level, or its value where it is known."""
-        place, sign, number = self._blocks
-        form, top = self.form, level >= place.levels - self.form.swapped
-        first = number << place.levels - 1 - level
-        registers = form.swapped == 0 and level + place.columns >= form.vector + form.lanes
-        if top or registers or level == place.levels - 1:  # all bits above are known
-            block = self._offset(k, top) >> place.columns & (1 << place.levels) - 1
-            return unit(sign, first + (block >> level + 1))
-        point = place.point(f"at + {self._offset(k, False)}")
-        return f"(({point}) >> {level + 1}) + {first}"
+    def _root(self, k, level, odd=None):
+        """The twiddle of element k's block: a complex number where it is known, or its parts.
 
-    def _twiddle(self, k, level, known):
-        """The twiddle, loaded once for all elements of a block."""
-        root = self._root(k, level)
-        if isinstance(root, complex):
-            return root
+        With `odd`, one in the lanes for which that does not hold.
+        """
+        place, tile, m = self.place, self.tile, self.m
+        above = level + 1 + place.columns
+        offset = tile.offset(k) >> place.columns & (1 << place.levels) - 1
+        if all(tile.held_bit(i) is not None for i in range(above, place.columns + place.levels)):
+            return unit(self.sign, offset >> level + 1)
         # Elements of a thread share a twiddle where their offsets differ below the level only.
-        key = self._offset(k, False) >> level + 1 + self._blocks[0].columns
-        if key not in known:
-            known[key] = f"wr{len(known)}", f"wi{len(known)}"
-            self.add(f"{', '.join(known[key])} = root(roots, 2 * ({root}))")
-        return known[key]
+        key = offset >> level + 1
+        if key not in self._known:
+            block = place.point(tile.at + tile.offset(k)) >> level + 1
+            if odd is not None:  # the first root is one
+                block = m.where(odd, block, 0)
+            name = tile.number.name
+            self._known[key] = m.load(self.roots, m.convert(block, "int64") * 2, name, name, 2)
+        return self._known[key]
 
-    def _split_held(self, bit, level):
-        new, known = self.fresh(), {}
-        for i, x in enumerate(self.values):
-            if not i >> bit & 1:
-                j = i | 1 << bit
-                y = self._times(self.values[j], self._twiddle(i, level, known))
-                for a, b, plus, minus in zip(x, y, new[i], new[j], strict=True):
-                    self.add(f"{plus} = {a} + {b}", f"{minus} = {a} - {b}")
-        self.values = new
+    def _add_lanes(self, bit):
+        """A level between lanes: the other lane's element, plus or minus the own."""
+        sign = self.tile.sign(bit)
+        self.tile.values = [
+            [theirs + own * sign for own, theirs in zip(x, y, strict=True)]
+            for x, y in zip(self.tile.values, self.tile.other_lanes(bit), strict=True)
+        ]
 
-    def _merge_held(self, bit, level):
-        new, known = self.fresh(), {}
-        for i, x in enumerate(self.values):
-            if not i >> bit & 1:
-                j = i | 1 << bit
-                root = self._twiddle(i, level, known)
-                both = list(zip(x, self.values[j], strict=True))
-                self.add(
-                    *(f"{name} = {a} + {b}" for name, (a, b) in zip(new[i], both, strict=True))
-                )
-                self.add(*(f"d{p} = {a} - {b}" for p, (a, b) in enumerate(both)))
-                turned = self._times(("d0", "d1"), root)
-                self.add(*(f"{name} = {z}" for name, z in zip(new[j], turned, strict=True)))
-        self.values = new
-
-    def _lane(self, bit, level, merge):
-        """A level between lanes: the upper lane multiplies, before a split and after a merge."""
-        new = self.fresh()
-        if not merge:
-            self.values = self._upper(bit, level)
-        for i, other in self.other_lanes(bit):
-            for x, y, name in zip(self.values[i], other, new[i], strict=True):
-                self.add(f"{name} = {y} + {x} * sign{bit}")
-        self.values = new
-        if merge:
-            self.values = self._upper(bit, level)
-
-    def _upper(self, bit, level):
-        """All elements, multiplied by their twiddles in the lanes that have this bit."""
-        new, known = self.fresh(), {}
-        for k, (x, y) in enumerate(zip(self.values, new, strict=True)):
-            root = self._root(k, level)
+    def _multiply_upper(self, bit, level):
+        """All elements times their twiddles, in the lanes that have this bit."""
+        odd, values = self.tile.is_odd(bit), self.tile.values
+        for k, x in enumerate(values):
+            root = self._root(k, level, odd)
             if root == 1:
-                new[k] = x
                 continue
             if isinstance(root, complex):
-                names = "wr", "wi"
-                self.add(f"wr = {self._constant(root.real)} if odd{bit} else one")
-                self.add(f"wi = {self._constant(root.imag)} if odd{bit} else zero")
-            else:
-                key = self._offset(k, False) >> level + 1 + self._blocks[0].columns
-                if key not in known:
-                    known[key] = f"wr{len(known)}", f"wi{len(known)}"
-                    # The first root is one.
-                    self.add(f"block = ({root}) if odd{bit} else 0")
-                    self.add(f"{', '.join(known[key])} = root(roots, 2 * block)")
-                names = known[key]
-            self._multiply(y, x, names)
-        return new
+                number, where = self.tile.number_of, self.m.where
+                root = [
+                    where(odd, number(root.real), number(1)),
+                    where(odd, number(root.imag), number(0)),
+                ]
+            values[k] = self._times(x, root)
 
     def _times(self, x, root):
-        """Names or expressions of a product with a twiddle."""
-        if not isinstance(root, complex):
-            self._multiply(("pr", "pi"), x, root)
-            return "pr", "pi"
-        if root == 1:
-            return x
-        if root == -1:
-            return f"(-{x[0]})", f"(-{x[1]})"
-        if root in (1j, -1j):
-            return (f"(-{x[1]})", x[0]) if root == 1j else (x[1], f"(-{x[0]})")
-        self._multiply(("pr", "pi"), x, (self._constant(root.real), self._constant(root.imag)))
-        return "pr", "pi"
+        """A product with a twiddle."""
+        if isinstance(root, complex):
+            if root == 1:
+                return x
+            if root == -1:
+                return [-x[0], -x[1]]
+            if root in (1j, -1j):
+                return [-x[1], x[0]] if root == 1j else [x[1], -x[0]]
+            root = [self.tile.number_of(root.real), self.tile.number_of(root.imag)]
+        return times(x, root)
 
-    def _multiply(self, y, x, w):
-        self.add(f"{y[0]} = {x[0]} * {w[0]} - {x[1]} * {w[1]}")
-        self.add(f"{y[1]} = {x[0]} * {w[1]} + {x[1]} * {w[0]}")
+    def _power(self, row, i, upper):
+        """Power i of the root of block `row` of ``2**upper``."""
+        m, number = self.m, self.tile.number.name
+        whole = 1 << upper + self.place.levels
+        reverse = m.convert(m.reverse(m.convert(row, "uint32")) >> 32 - upper, "int64")
+        step = reverse * i & whole - 1
+        # From minus to plus half a turn, where sines are most accurate.
+        step = m.where(step >= whole // 2, step - whole, step)
+        angle = m.convert(step, number) * (2 * self.sign / whole)
+        return [m.library("cospi", angle), m.library("sinpi", angle)]
 
-    def _constant(self, value):
-        """Name of a constant; a literal would be of double precision."""
-        name = f"c{len(self.constants)}"
-        self.constants[name] = self.number.type(value)
-        return name
+
+def times(x, y) -> list:
+    """Product of two complex elements."""
+    return [x[0] * y[0] - x[1] * y[1], x[0] * y[1] + x[1] * y[0]]
+
+
+def _plus(x, y):
+    return [a + b for a, b in zip(x, y, strict=True)]
+
+
+def _minus(x, y):
+    return [a - b for a, b in zip(x, y, strict=True)]
 
 
 def unit(sign: int, block: int) -> complex:
@@ -281,33 +247,6 @@ def roots(sign: int, count: int, dtype: str) -> np.ndarray:
         turns = np.concatenate([turns, turns + 0.25 / turns.size])
     angles = 2 * np.pi * sign * turns[:count]
     return np.stack([np.cos(angles), np.sin(angles)], axis=-1).astype(dtype).reshape(-1)
-
-
-def _turn(number, sign, upper, levels):
-    """Device function: power i of the root of block `row` of ``2**upper``, as two numbers."""
-    whole = 1 << upper + levels
-
-    if SIMULATED:
-
-        def sine_cosine(x):
-            return np.sin(np.pi * float(x)), np.cos(np.pi * float(x))
-
-    else:
-        sine_cosine = libdevice.sincospif if number == "float32" else libdevice.sincospi
-
-    kind = getattr(np, number)
-    unit_angle = kind(2 * sign / whole)
-
-    @inlined
-    def turn(row, i):
-        reverse = np.int64(cuda.brev(np.uint32(row)) >> np.uint32(32 - upper))
-        step = reverse * i & (whole - 1)
-        # From minus to plus half a turn, where sines are most accurate.
-        step = step - whole if step >= whole // 2 else step
-        sine, cosine = sine_cosine(kind(step) * unit_angle)
-        return kind(cosine), kind(sine)
-
-    return turn
 
 
 def ptx(kind: str, levels: int, *, cc: tuple[int, int] = (8, 0), **options) -> str:

@@ -7,17 +7,16 @@ of H_n1 (x) H_n2 (x) ..., a pass for each factor.
 
 import functools
 
+import numba
 import numpy as np
 
-from . import NumbaArray, fwht_kernel, launch, memory, wrap
-from .memory import KINDS, cuda
+from . import NumbaArray, fwht_kernel, launch, orders, trace, wrap
+from .memory import KINDS, SHORT
 from .passes import Passes
 
-DTYPES = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128", "int32")
+_KEPT = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")
+DTYPES = (*_KEPT, *SHORT)
 MAX_LEVELS = 30
-
-# What later passes over a first result work on.
-_THEN = {"int32": "int64", "scaled int32": "float64"}
 
 
 def fwht(
@@ -42,7 +41,7 @@ def fwht(
     axis : int
         Axis to transform, from 0 to ndim - 1.
     scale : float, optional
-        Factor of the result; int32 gives float64 where there is one, else int64.
+        Factor of the result; integers give float64 where there is one, else int64.
     order : {"hadamard", "sequency", "dyadic"}
         Order of the output.
     overwrite_x : bool
@@ -65,8 +64,8 @@ def fwht(
     """
     given = check(x)
     kind, dtype = given.dtype, given.dtype
-    if kind == "int32":
-        kind, dtype = ("int32", "int64") if scale is None else ("scaled int32", "float64")
+    if kind in SHORT:
+        kind, dtype = (kind, "int64") if scale is None else (f"scaled {kind}", "float64")
     length = given.shape[axis]
     same = n == length and dtype == given.dtype
     with given.context():
@@ -106,12 +105,12 @@ class _Walsh(Passes):
             )
             return
         if length != self.n:
-            src = self._move(src, length, "hadamard")
+            src = self._move(src, length, "hadamard")  # of the dtype that the first pass reads
         last = self.base is None and order == "hadamard"
         work = self.dst if last else self.dst.empty(self.dst.shape, self.dst.dtype)
         for levels in factors:
             self._transform(kind, src, work, levels, inner, length=1 << levels, scale=scale)
-            kind, src, scale, inner = _THEN.get(kind, kind), work, 1.0, inner << levels
+            kind, src, scale, inner = work.dtype, work, 1.0, inner << levels
         if self.base is not None:
             self._multiply(kind, work, inner)
         elif not last:
@@ -124,11 +123,10 @@ class _Walsh(Passes):
         shape, numbers = self.dst.shape, self.elements
         if dst is None:
             dst = src.empty(shape, src.dtype)
-        kernel = _mover(self.levels, order)
         target = dst.flat()
         source = src.flat() if src.size else target
-        counts = length, self.n, self.inner, numbers
-        launch.over(kernel, numbers, self.stream, target, source, *counts)
+        name, counts = KINDS[src.dtype].read, (length, self.n, self.inner, numbers)
+        orders.move(target, source, self.levels, order, name, *counts, self.stream)
         return dst
 
     def _multiply(self, kind, src, inner):
@@ -141,40 +139,24 @@ class _Walsh(Passes):
 
 
 @functools.cache
-def _mover(levels, order):
-    """Kernel: point i of the output is a point of the input, or zero where that has none."""
-    source = fwht_kernel.source(levels, order)
-
-    @cuda.jit
-    def move(dst, src, length, n, inner, numbers):
-        place = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
-        if place < numbers:
-            i = place // inner % n
-            outer = place // (inner * n)
-            if i < length:
-                dst[place] = src[(outer * length + source(i)) * inner + place % inner]
-            else:
-                dst[place] = 0
-
-    return move
-
-
-@functools.cache
 def _multiplier(written, number):
     """Kernel: products with a matrix of signs along the middle axis, one output a thread."""
-    load, store = memory.load(written, number, 1), memory.store(written, 1)
-    zero = getattr(np, number)(0)
 
-    @cuda.jit
-    def multiply(dst, src, signs, m, inner, numbers):
-        place = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
-        if place < numbers:
-            row = place // inner % m
+    def body(m, dst, src, signs, size, inner, numbers):
+        place = m.block * launch.THREADS + m.thread
+
+        def product():
+            row = place // inner % size
             start = place - row * inner
-            total = zero
-            for i in range(m):
-                (value,) = load(src, start + i * inner)
-                total = total + value if signs[row * m + i] > 0 else total - value
-            store(dst, place, (total,))
 
-    return multiply
+            def add(i, total):
+                (x,) = m.load(src, start + i * inner, written, number)
+                (sign,) = m.load(signs, row * size + i, "int8", number)
+                return [total[0] + x * sign]
+
+            m.store(dst, place, m.loop(size, [m.constant(0, number)], add), written)
+
+        m.when(place < numbers, product)
+
+    arrays = [trace.flat(name) for name in (written, written, "int8")]
+    return trace.kernel("fwht_base", body, (*arrays, *[numba.int64] * 3)).launch

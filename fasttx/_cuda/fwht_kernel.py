@@ -7,10 +7,9 @@ does transforms whose points fit in a tile (see `codelets`), and reads and write
 import functools
 
 import numba
-import numpy as np
 
-from . import codelets, memory, tiles
-from .memory import KINDS, SIMULATED, Kernel, cuda, inlined
+from . import codelets, memory, orders, tiles, trace
+from .memory import KINDS, SIMULATED, Kernel
 
 
 @functools.cache
@@ -57,137 +56,86 @@ def transform(
     """
     given = KINDS[kind]
     form = codelets.layout(kind, levels + columns)
-    steps = range(columns, columns + levels)
-    text = _Text(form, given.number, shuffles=shuffles)
-    text.begin(steps)
-    place = tiles.Places(form, levels, columns, mode)
-    place.begin(text)
-    place.load(text, wide)
-    if signed:
-        text.apply_signs(place)
-    text.transform(steps)
-    if given.number != "int64":
-        text.scale()
-    permuted = order != "hadamard"
-    place.store(text, wide, swapped=bool(form.swapped), permuted=permuted)
+    position = None if order == "hadamard" else orders.destination(levels, order)
 
-    width = form.width if wide else 1
-    names = {
-        "cuda": cuda,
-        "number": getattr(numba, given.number),
-        "load": memory.load(given.read, given.number, width),
-        "load_signs": memory.load(given.number, given.number, 1),
-        "store": memory.store(given.written, 1 if permuted else width),
-        "position": _position(levels, order),
-    }
-    name = f"fwht_{kind}_{levels}_{mode}_{order}".replace(" ", "_")
-    function = text.function(name, "dst, src, signs, length, inner, strips, scale", names)
+    def body(m, dst, src, signs, length, inner, strips, scale):
+        tile = codelets.Tile(m, form, given.number, shuffles=shuffles)
+        place = tiles.Places(tile, levels, columns, mode, length, inner, strips)
+        place.load(src, given.read, wide)
+        if signed:
+            _apply_signs(place, signs)
+        transform_tile(tile, range(columns, columns + levels), turning=True)
+        if given.number != "int64":
+            tile.scale(scale)
+        place.store(dst, given.written, wide, position=position and functools.partial(position, m))
+
+    name = f"fwht_{kind}_{levels}_{mode}_{order}"
     number = getattr(numba, given.number)
     signature = (
-        memory.signature(given.written),
-        memory.signature(given.read),
+        trace.flat(given.written),
+        trace.flat(given.read),
         number[::1],
         *[numba.int64] * 3,
         numba.float64 if given.number == "int64" else number,
     )
-    return Kernel(memory.jit(function, form.threads), signature, form)
+    return trace.kernel(name, body, signature, form)
 
 
-class _Text(codelets.Text):
-    """The levels of the Walsh-Hadamard transform, in any order."""
+def transform_tile(tile: codelets.Tile, levels: range, turning: bool = False) -> None:
+    """Butterflies over the bits `levels` of the index in the tile, in any order.
 
-    def transform(self, levels):
-        """Butterflies over the bits `levels` of the index in the tile."""
-        for level in levels:
-            bit = self.held_bit(level)
-            if bit is not None:
-                self._level(bit)
-        for bit in self.lane_levels(levels):
-            self._lane_level(bit)
-        if self.form.swapped:
-            self.exchange()
-            self.add(f"at = {self.form.base(True)}")
-            for bit in range(self.form.swapped):
-                self._level(bit + self.form.vector)
+    With `turning`, lanes and registers change places on the way: half of the shuffles.
+    """
+    lanes: list[int] = []
+    tops: list[int] = []
+    for level in levels:
+        held, lane = tile.held_bit(level), tile.lane_bit(level)
+        if held is not None:
+            _held_level(tile, held)
+        elif lane is not None:
+            lanes.append(lane)
+        else:
+            tops.append(level)
+    for lane in lanes:
+        held = tile.turn(lane) if turning else None
+        if held is None:
+            _lane_level(tile, lane)
+        else:
+            _held_level(tile, held)
+    if tile.form.swapped:
+        tile.exchange()
+    for level in tops:
+        _held_level(tile, tile.held_bit(level))
 
-    def apply_signs(self, place):
-        """Multiply each point by its sign."""
-        form, new = self.form, self.fresh()
-        for k, ((x,), (y,)) in enumerate(zip(self.values, new, strict=True)):
-            offset = form.offset(k >> form.vector, False) + k % form.width
-            point = place.point(f"at + {offset}")
-            self.add(f"(sign,) = load_signs(signs, {point})", f"{y} = {x} * sign")
-        self.values = new
 
-    def _level(self, bit):
-        """Butterflies between the numbers of a thread."""
-        new = self.fresh()
-        for i, (x,) in enumerate(self.values):
-            if not i >> bit & 1:
-                j = i | 1 << bit
-                (y,) = self.values[j]
-                self.add(f"{new[i][0]} = {x} + {y}", f"{new[j][0]} = {x} - {y}")
-        self.values = new
+def _held_level(tile, bit):
+    """Butterflies between the numbers of a thread."""
+    for i, (x,) in enumerate(tile.values):
+        if not i >> bit & 1:
+            (y,) = tile.values[i | 1 << bit]
+            tile.values[i], tile.values[i | 1 << bit] = [x + y], [x - y]
 
-    def _lane_level(self, bit):
-        """Butterflies between lanes: the other lane's number, plus or minus the own."""
-        new = self.fresh()
-        for i, (other,) in self.other_lanes(bit):
-            (x,), (name,) = self.values[i], new[i]
-            if self.number.kind == "i":
-                self.add(f"other = {other}")
-                self.add(f"{name} = other - {x} if odd{bit} else other + {x}")
-            else:
-                self.add(f"{name} = {other} + {x} * sign{bit}")
-        self.values = new
+
+def _lane_level(tile, bit):
+    """Butterflies between lanes: the other lane's number, plus or minus the own."""
+    pairs = list(zip(tile.values, tile.other_lanes(bit), strict=True))
+    if tile.number.kind == "f":  # one instruction each
+        sign = tile.sign(bit)
+        tile.values = [[other + x * sign] for (x,), (other,) in pairs]
+    else:
+        odd, where = tile.is_odd(bit), tile.m.where
+        tile.values = [[where(odd, other - x, other + x)] for (x,), (other,) in pairs]
+
+
+def _apply_signs(place, signs):
+    """Multiply each point by its sign."""
+    tile, m = place.tile, place.m
+    for k, (x,) in enumerate(tile.values):
+        point = m.convert(place.point(tile.at + tile.offset(k)), "int64")
+        (sign,) = m.load(signs, point, tile.number.name, tile.number.name)
+        tile.values[k] = [x * sign]
 
 
 def ptx(kind: str, levels: int, *, cc: tuple[int, int] = (8, 0), **options) -> str:
     """PTX of a kernel for compute capability `cc`; needs NVVM, no driver and no device."""
     return memory.ptx(transform(kind, levels, **options), cc)
-
-
-def _position(levels, order):
-    """Device function: where the coefficient of natural index i goes."""
-    reverse = _reverse(levels)
-
-    @inlined
-    def sequency(i):
-        # The inverse of the Gray code: bit k is the parity of the bits from k up.
-        i = reverse(i)
-        i ^= i >> 1
-        i ^= i >> 2
-        i ^= i >> 4
-        i ^= i >> 8
-        return i ^ i >> 16
-
-    return _choose(levels, order, reverse, sequency)
-
-
-def source(levels, order):
-    """Device function: natural index of output i."""
-    reverse = _reverse(levels)
-
-    @inlined
-    def sequency(i):
-        return reverse(i ^ i >> 1)
-
-    return _choose(levels, order, reverse, sequency)
-
-
-def _reverse(levels):
-    @inlined
-    def reverse(i):
-        return np.int64(cuda.brev(np.uint32(i)) >> np.uint32(32 - levels))
-
-    return reverse
-
-
-def _choose(levels, order, dyadic, sequency):
-    @inlined
-    def natural(i):
-        return i
-
-    if levels == 0:  # the shift would be by a whole word
-        return natural
-    return {"hadamard": natural, "dyadic": dyadic, "sequency": sequency}[order]

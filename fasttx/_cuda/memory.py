@@ -9,7 +9,6 @@ number by number.
 import functools
 from collections import namedtuple
 
-import numba
 import numpy as np
 from numba import config
 
@@ -40,18 +39,19 @@ KINDS = {
         Kind("bfloat16", "bfloat16", "float32", "bfloat16", 1),
         Kind("complex64", "float32", "float32", "float32", 2),
         Kind("complex128", "float64", "float64", "float64", 2),
-        Kind("int32", "int32", "int64", "int64", 1),
         Kind("int64", "int64", "int64", "int64", 1),
-        Kind("scaled int32", "int32", "float64", "float64", 1),
+        Kind("scaled int64", "int64", "float64", "float64", 1),
     )
 }
+# Sums of 2**30 of these fit in int64.
+SHORT = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32")
+for _name in SHORT:
+    _read = "uint8" if _name == "bool" else _name
+    KINDS[_name] = Kind(_name, _read, "int64", "int64", 1)
+    KINDS[f"scaled {_name}"] = Kind(f"scaled {_name}", _read, "float64", "float64", 1)
 # A kernel, the Numba types of its arguments, and the layout of its threads.
 Kernel = namedtuple("Kernel", "launch signature form")
 
-# Merged into the kernel before it is typed: a device function compiled by itself asks for a device.
-inlined = cuda.jit(device=True, inline="always")
-
-_REGISTERS = 1 << 16  # of a multiprocessor
 _HALVES = ("float16", "bfloat16")
 VECTOR_BYTES = 16
 
@@ -72,7 +72,7 @@ def load(memory: str, number: str, width: int):
         to = np.dtype(number).type
 
         def simulated(array, index):
-            return tuple(to(_widened(array[index + i], memory)) for i in range(width))
+            return tuple(to(widened(array[index + i], memory)) for i in range(width))
 
         return simulated
 
@@ -82,10 +82,7 @@ def load(memory: str, number: str, width: int):
     def read(typing, array, index):
         def code(context, builder, signature, arguments):
             place = _address(context, builder, signature, arguments)
-            given = _words(memory, width)
-            vector = builder.load(builder.bitcast(place, given.as_pointer()))
-            vector.align = min(VECTOR_BYTES, width * stored(memory).itemsize)
-            values = [_widen(builder, v, memory, number) for v in _parts(builder, vector, memory)]
+            values = emit_load(builder, place, memory, number, width)
             return context.make_tuple(builder, signature.return_type, values)
 
         return types.UniTuple(typed, width)(array, index), code
@@ -100,7 +97,7 @@ def store(memory: str, width: int):
 
         def simulated(array, index, values):
             for i in range(width):
-                array[index + i] = _narrowed(values[i], memory)
+                array[index + i] = narrowed(values[i], memory)
 
         return simulated
 
@@ -109,15 +106,7 @@ def store(memory: str, width: int):
         def code(context, builder, signature, arguments):
             place = _address(context, builder, signature, arguments)
             numbers = cgutils.unpack_tuple(builder, arguments[2], width)
-            words = _narrow(builder, numbers, memory)
-            given = ir.VectorType(words[0].type, len(words)) if len(words) > 1 else words[0].type
-            vector = words[0]
-            if len(words) > 1:
-                vector = ir.Constant(given, ir.Undefined)
-                for i, word in enumerate(words):
-                    vector = builder.insert_element(vector, word, ir.IntType(32)(i))
-            done = builder.store(vector, builder.bitcast(place, given.as_pointer()))
-            done.align = min(VECTOR_BYTES, width * stored(memory).itemsize)
+            emit_store(builder, place, numbers, memory)
             return context.get_dummy_value()
 
         return types.void(array, index, values), code
@@ -125,16 +114,9 @@ def store(memory: str, width: int):
     return write
 
 
-def signature(memory: str):
-    """Numba's type of a kernel argument: a flat array of these numbers."""
-    return getattr(numba, stored(memory).name)[::1]
-
-
-def jit(function, threads: int):
-    """The kernel of a function, with as many registers as a block of that size may have."""
-    if SIMULATED:
-        return cuda.jit(function)
-    return cuda.jit(function, max_registers=min(255, _REGISTERS // threads))
+def jit(function, most_registers: int | None = None):
+    """The kernel of a function whose threads have at most so many registers."""
+    return cuda.jit(function) if SIMULATED else cuda.jit(function, max_registers=most_registers)
 
 
 def ptx(kernel: Kernel, cc: tuple[int, int]) -> str:
@@ -148,6 +130,27 @@ def ptx(kernel: Kernel, cc: tuple[int, int]) -> str:
 # Emitted code
 
 
+def emit_load(builder, place, memory: str, number: str, width: int) -> list:
+    """Numbers that follow each other from the pointer on, read at once."""
+    given = _words(memory, width)
+    vector = builder.load(builder.bitcast(place, given.as_pointer()))
+    vector.align = min(VECTOR_BYTES, width * stored(memory).itemsize)
+    return [_widen(builder, v, memory, number) for v in _parts(builder, vector, memory)]
+
+
+def emit_store(builder, place, numbers: list, memory: str) -> None:
+    """The reverse of `emit_load`, rounding to nearest."""
+    words = _narrow(builder, numbers, memory)
+    given, vector = words[0].type, words[0]
+    if len(words) > 1:
+        given = ir.VectorType(given, len(words))
+        vector = ir.Constant(given, ir.Undefined)
+        for i, word in enumerate(words):
+            vector = builder.insert_element(vector, word, ir.IntType(32)(i))
+    done = builder.store(vector, builder.bitcast(place, given.as_pointer()))
+    done.align = min(VECTOR_BYTES, len(numbers) * stored(memory).itemsize)
+
+
 def _address(context, builder, signature, arguments):
     array = context.make_array(signature.args[0])(context, builder, arguments[0])
     return builder.gep(array.data, [arguments[1]], inbounds=True)
@@ -158,14 +161,17 @@ def _words(memory, width):
     if memory in _HALVES:
         word, count = (ir.IntType(32), width // 2) if width > 1 else (ir.IntType(16), 1)
     else:
-        word, count = _scalar(memory), width
+        word, count = scalar(memory), width
     return ir.VectorType(word, count) if count > 1 else word
 
 
-def _scalar(name):
+def scalar(name: str):
+    """LLVM's type of a number."""
     if name == "float32":
         return ir.FloatType()
-    return ir.DoubleType() if name == "float64" else ir.IntType(int(name.removeprefix("int")))
+    if name == "float64":
+        return ir.DoubleType()
+    return ir.IntType(int(name.removeprefix("u").removeprefix("int")))
 
 
 def _parts(builder, vector, memory):
@@ -192,9 +198,12 @@ def _widen(builder, value, memory, number):
         return builder.bitcast(builder.shl(builder.zext(value, word), word(16)), ir.FloatType())
     if memory == number:
         return value
-    if number == "float64":
-        return builder.sitofp(value, ir.DoubleType())
-    return builder.sext(value, ir.IntType(64))
+    unsigned, wanted = memory.startswith("u"), scalar(number)
+    if number.startswith("float"):
+        return (builder.uitofp if unsigned else builder.sitofp)(value, wanted)
+    if wanted.width == value.type.width:
+        return value
+    return (builder.zext if unsigned else builder.sext)(value, wanted)
 
 
 def _narrow(builder, numbers, memory):
@@ -214,7 +223,8 @@ def _narrow(builder, numbers, memory):
 # Simulated
 
 
-def _widened(value, memory):
+def widened(value, memory: str):
+    """A number of an array, as one that Python computes with."""
     if memory == "float16":
         return np.uint16(value).view(np.float16)
     if memory == "bfloat16":
@@ -222,7 +232,8 @@ def _widened(value, memory):
     return value
 
 
-def _narrowed(value, memory):
+def narrowed(value, memory: str):
+    """The reverse of `widened`, rounding to nearest."""
     if memory == "float16":
         return np.float16(value).view(np.uint16)
     if memory == "bfloat16":

@@ -49,8 +49,9 @@ class Passes:
         if self.levels <= most:
             return [self.levels]
         later = -(-(self.levels - most) // (tile - least))
-        # Tiles of which several fit on a multiprocessor overlap their reads and writes.
-        first = max(min(most, tile - 2), self.levels - later * (tile - least))
+        # Tiles of which several fit on a multiprocessor overlap their reads and writes; the fewer
+        # levels are left, the more columns are beside each other.
+        first = max(min(most, tile - 1), self.levels - later * (tile - least))
         rest = self.levels - first
         return [first, *((rest + i) // later for i in range(later))]
 
@@ -65,7 +66,7 @@ class Passes:
             columns, strips = inner.bit_length() - 1, outer
         else:
             tile, across = self._tile(kind), (inner - 1).bit_length()
-            columns = min(max(self._least(kind), tile - 2 - levels), _MAX_COLUMNS, across)
+            columns = min(max(self._least(kind), tile - 1 - levels), _MAX_COLUMNS, across)
             columns = min(columns, tile - levels)
             mode, strips = "columns", outer * -(-inner >> columns)
         form = codelets.layout(kind, levels + columns, self.paired)
@@ -89,5 +90,7 @@ class Passes:
 
     def _least(self, kind):
         """Bits of the columns that make up a sector."""
-        size = memory.stored(KINDS[kind].written).itemsize << self.paired
-        return (_SECTOR // size).bit_length() - 1
+        given = KINDS[kind]
+        name = given.number if self.paired else given.written
+        size = memory.stored(name).itemsize << self.paired
+        return max(1, _SECTOR // size).bit_length() - 1

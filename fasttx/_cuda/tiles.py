@@ -1,11 +1,10 @@
-"""Where the elements of a tile are in memory: text of the loads and stores of a kernel.
+"""Where the elements of a tile are in memory: the loads and stores of a kernel.
 
 An array is (outer, n, inner), C-contiguous. Its *strips* are rows, or pieces of ``2**columns``
-columns side by side; a tile is a power of two of strips. A kernel that begins with these lines has
-the arguments ``dst, src, length, inner, strips``.
+columns side by side; a tile is a power of two of strips.
 """
 
-from .codelets import Layout, Text
+from .codelets import Tile
 
 
 class Places:
@@ -13,7 +12,7 @@ class Places:
 
     Parameters
     ----------
-    form : Layout
+    tile : Tile
     levels : int
         The strips have ``2**levels`` points.
     columns : int
@@ -21,129 +20,110 @@ class Places:
     mode : {"rows", "padded", "columns"}
         Rows of n points one after the other (`inner` is ``2**columns``); rows of another `length`,
         cropped or padded with zeros to n; points that are `inner` elements apart.
+    length, inner, strips : values
+        Points of the array that is read; elements between two points; strips in all.
     """
 
-    def __init__(self, form: Layout, levels: int, columns: int, mode: str):
-        self.form, self.levels, self.columns, self.mode = form, levels, columns, mode
-        self.strips = form.bits - columns - levels  # bits of the strips in a tile
+    def __init__(self, tile: Tile, levels, columns, mode, length, inner, strips):
+        self.tile, self.m = tile, tile.m
+        self.levels, self.columns, self.mode = levels, columns, mode
+        self.length, self.inner, self.strips = length, inner, strips
+        self.spare = tile.form.bits - columns - levels  # bits of the strips in a tile
+        self.first = self.m.block << self.spare
+        if mode == "columns":
+            self.across = inner + ((1 << columns) - 1) >> columns
+            self.whole = (self.first + (1 << self.spare) <= strips) & (length == 1 << levels)
+            self.whole = self.whole & (inner & (1 << columns) - 1 == 0)
+        else:
+            self.begin = self.m.block << tile.form.bits
+            self.limit = (strips << levels + columns) - self.begin
+            self.whole = self.limit >= 1 << tile.form.bits
 
-    def begin(self, text: Text) -> None:
-        """Lines for names that all threads of a block share."""
-        bits = self.form.bits
-        text.add(f"first = cuda.blockIdx.x << {self.strips}")
-        if self.mode == "columns":
-            text.add(
-                f"across = (inner + {(1 << self.columns) - 1}) >> {self.columns}",
-                f"whole = first + {1 << self.strips} <= strips and length == {1 << self.levels}",
-                f"whole = whole and inner & {(1 << self.columns) - 1} == 0",
-            )
-            if not self.strips:
-                self._find(text, "first", 1)
-            return
-        text.add(
-            f"start = cuda.blockIdx.x << {bits}",
-            f"limit = (strips << {self.levels + self.columns}) - start",
-            f"whole = limit >= {1 << bits}",
-        )
+    def point(self, index):
+        """The point of an index in the tile."""
+        return index >> self.columns & (1 << self.levels) - 1
 
-    def point(self, index: str) -> str:
-        """Expression of the point of an index in the tile."""
-        return f"({index}) >> {self.columns} & {(1 << self.levels) - 1}"
+    def row(self, index):
+        """Number of the row or, for columns, of the array (n, inner)."""
+        strip = self.first + (index >> self.levels + self.columns)
+        return strip // self.across if self.mode == "columns" else strip
 
-    def row(self, index: str) -> str:
-        """Expression of the number of the row or, for columns, of the array (n, inner)."""
-        strip = f"first + (({index}) >> {self.levels + self.columns})"
-        if self.mode != "columns":
-            return strip
-        return f"({strip}) // across" if self.strips else "outer"
-
-    def load(self, text: Text, wide: bool, swapped: bool = False, parts: int = 1) -> None:
+    def load(self, src, name: str, wide: bool, parts: int = 1) -> None:
         """Read a thread's elements: whole vectors where all of the tile is there.
 
         Elements of fewer parts in memory than in registers get zeros for the others.
         """
-        text.values = text.fresh()
+        tile, m = self.tile, self.m
+        width = tile.form.width if wide else 1
+        count = tile.form.width << tile.form.registers
+        at = m.convert(tile.at, "int64")
+
+        def read(checked):
+            numbers = []
+            for k in range(0, count, width):
+                address, there = self._source(at + tile.offset(k))
+                there = there if checked else None
+                numbers += m.load(
+                    src, address * parts, name, tile.number.name, width * parts, where=there
+                )
+            return numbers
+
         # Rows of another length have no tile of which all is there.
-        cases = [("if whole:", False), ("else:", True)]
-        for case, asked in cases if self.mode != "padded" else [("if True:", True)]:
-            text.add(case)
-            for some, offset in self._vectors(text, wide, swapped):
-                names = [name for element in some for name in element[:parts]]
-                address, there = self._source(text, f"at + {offset}")
-                line = f"{', '.join(names)}, = load(src, {_times(address, parts)})"
-                if not asked:
-                    text.add(line, depth=2)
-                    continue
-                text.add(f"if {there}:", depth=2)
-                text.add(line, depth=3)
-                text.add("else:", depth=2)
-                text.add(*(f"{name} = zero" for name in names), depth=3)
-        for element in text.values:
-            text.add(*(f"{name} = zero" for name in element[parts:]))
+        if self.mode == "padded":
+            numbers = read(True)
+        else:
+            numbers = m.either(self.whole, lambda: read(False), lambda: read(True))
+        zeros = [tile.number_of(0)] * (tile.parts - parts)
+        tile.values = [numbers[i : i + parts] + zeros for i in range(0, len(numbers), parts)]
 
-    def store(
-        self, text: Text, wide: bool, swapped: bool, parts: int = 1, permuted: bool = False
-    ) -> None:
-        """Write a thread's elements, point i to ``position(i)`` with `permuted`."""
-        for case, asked in (("if whole:", False), ("else:", True)):
-            text.add(case)
-            for some, offset in self._vectors(text, wide and not permuted, swapped):
-                names = [name for element in some for name in element[:parts]]
-                address, there = self._target(text, f"at + {offset}", permuted)
-                if asked:
-                    text.add(f"if {there}:", depth=2)
-                line = f"store(dst, {_times(address, parts)}, ({', '.join(names)},))"
-                text.add(line, depth=3 if asked else 2)
+    def store(self, dst, name: str, wide: bool, parts: int = 1, position=None) -> None:
+        """Write a thread's elements, point i to ``position(i)`` where that is given."""
+        tile, m = self.tile, self.m
+        width = tile.form.width if wide and position is None else 1
+        at = m.convert(tile.at, "int64")
 
-    def _vectors(self, text, wide, swapped):
-        """The elements that are read or written at once, and their first place."""
-        form, width = self.form, self.form.width if wide else 1
-        for k in range(0, len(text.values), width):
-            offset = form.offset(k >> form.vector, swapped) + k % form.width
-            yield text.values[k : k + width], offset
+        def write(checked):
+            for k in range(0, len(tile.values), width):
+                address, there = self._target(at + tile.offset(k), position)
+                numbers = [x for element in tile.values[k : k + width] for x in element[:parts]]
+                m.store(dst, address * parts, numbers, name, where=there if checked else None)
 
-    def _find(self, text, strip, depth):
-        text.add(
-            f"strip = {strip}",
-            "outer = strip // across",
-            f"corner = strip - outer * across << {self.columns}",
-            depth=depth,
-        )
+        m.when(self.whole, lambda: write(False))
+        m.when(~self.whole, lambda: write(True))
 
-    def _locate(self, text, index):
-        """Lines that find strip, point and column of an index in the tile."""
-        strip = f"first + (p >> {self.levels + self.columns})"
-        text.add(f"p = {index}", f"i = {self.point('p')}", depth=2)
-        if self.mode != "columns":
-            text.add(f"strip = {strip}", depth=2)
-            return
-        if self.strips:
-            self._find(text, strip, 2)
-        text.add(f"column = corner + (p & {(1 << self.columns) - 1})", depth=2)
+    def _locate(self, index):
+        """Strip, point and column of an index in the tile."""
+        strip = self.first + (index >> self.levels + self.columns)
+        return strip, self.point(index), index & (1 << self.columns) - 1
 
-    def _source(self, text, index):
+    def _corner(self, strip):
+        """The array (n, inner) of a strip, and its first column there."""
+        outer = strip // self.across
+        return outer, strip - outer * self.across << self.columns
+
+    def _source(self, index):
         """Address in an array of `length` points a strip, and the condition for reading there."""
         if self.mode == "rows":
-            return f"start + ({index})", f"{index} < limit"
-        self._locate(text, index)
-        if self.mode == "columns":
-            inside = "strip < strips and i < length and column < inner"
-            return "(outer * length + i) * inner + column", inside
-        column = f"(p & {(1 << self.columns) - 1})"
-        return f"(strip * length + i << {self.columns}) + {column}", "strip < strips and i < length"
+            return self.begin + index, index < self.limit
+        strip, i, column = self._locate(index)
+        inside = (strip < self.strips) & (i < self.length)
+        if self.mode == "padded":
+            return (strip * self.length + i << self.columns) + column, inside
+        outer, corner = self._corner(strip)
+        column = corner + column
+        address = (outer * self.length + i) * self.inner + column
+        return address, inside & (column < self.inner)
 
-    def _target(self, text, index, permuted):
+    def _target(self, index, position):
         """Address in an array of n points a strip, and the condition for writing there."""
+        strip, i, column = self._locate(index)
+        point = i if position is None else position(i)
         if self.mode == "columns":
-            self._locate(text, index)
-            point = "position(i)" if permuted else "i"
-            address = f"((outer << {self.levels}) + {point}) * inner + column"
-            return address, "strip < strips and column < inner"
-        if not permuted:
-            return f"start + ({index})", f"{index} < limit"
-        text.add(f"p = {index}", f"i = {self.point('p')}", depth=2)
-        return f"start + p + (position(i) - i << {self.columns})", f"{index} < limit"
-
-
-def _times(address, parts):
-    return address if parts == 1 else f"({address}) * {parts}"
+            outer, corner = self._corner(strip)
+            column = corner + column
+            address = ((outer << self.levels) + point) * self.inner + column
+            return address, (strip < self.strips) & (column < self.inner)
+        address = self.begin + index
+        if position is not None:
+            address = address + (point - i << self.columns)
+        return address, index < self.limit

@@ -1,6 +1,7 @@
 """Bit reversal: the permutation, applied to arrays, and the order of packed spectra."""
 
 import operator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -63,7 +64,7 @@ def bit_reversal_permutation(n: int) -> np.ndarray:
 
 def bit_reverse(
     x: ArrayLike, axis: int = -1, *, overwrite_x: bool = False, workers: int | None = None
-) -> np.ndarray:
+) -> Any:
     """Put an axis into bit-reversed order, or back: the same as ``x[bit_reversal_permutation(n)]``.
 
     Parameters
@@ -79,7 +80,7 @@ def bit_reverse(
 
     Returns
     -------
-    out : ndarray
+    out : ndarray or device array
         Of x's shape and dtype.
 
     Raises
@@ -88,8 +89,6 @@ def bit_reverse(
         If the length is not a power of two.
     TypeError
         If the dtype's items have another size.
-    NotImplementedError
-        For device arrays: host only.
 
     Notes
     -----
@@ -109,7 +108,15 @@ def bit_reverse(
     """
     if workers is not None:
         _threads.check_workers(workers)
-    host_only(x, "bit_reverse")
+    if _array.is_device_array(x):
+        from .. import _cuda
+
+        given = _cuda.wrap(x, overwrite_x)
+        axis = _array.check_axis(axis, len(given.shape))
+        check_power(given.shape[axis], 1)
+        from .._cuda import bit_reversal
+
+        return bit_reversal.bit_reverse(given, axis, overwrite_x)
     x = np.asarray(x)
     axis = _array.check_axis(axis, x.ndim)
     check_power(x.shape[axis], 1)

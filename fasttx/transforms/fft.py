@@ -41,7 +41,7 @@ def fft_unordered(
     x : array_like
         Samples in natural order, n = 2**p of them along `axis`. complex64 and complex128 keep their
         dtype; float16, bfloat16 and float32 give complex64; float64, bool and integers complex128.
-        On a device float32, float64, complex64 and complex128 are accepted, n up to 2**30.
+        On a device n is at most 2**30.
     axis : int, optional
         Axis to transform; default is the last.
     norm : {None, "backward", "ortho", "forward"}, optional
