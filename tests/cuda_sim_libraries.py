@@ -15,6 +15,7 @@ from numba import config, cuda
 
 import fasttx
 from fasttx import _cuda
+from fasttx._cuda.jax import JaxArray
 
 assert config.ENABLE_CUDASIM, "set NUMBA_ENABLE_CUDASIM=1"
 
@@ -32,6 +33,10 @@ class Lent:
 
     def _like(self, host):
         return type(self)(host, self.log, self.dtype)
+
+    def reshape(self, shape):
+        self.log.append("reshape")
+        return self._like(self.host.reshape(shape))
 
     def copy_(self, other):
         self.log.append("assign")
@@ -246,6 +251,11 @@ def test_several_arrays_share_a_device(lend, monkeypatch):
     _cuda.same_device(one, two)
     with pytest.raises(TypeError, match="and a Numba device array; accepted are arrays of one"):
         _cuda.same_device(one, _cuda.wrap(cuda.to_device(np.ones(2))))
+    numba = _cuda.wrap(cuda.to_device(np.ones(2))), _cuda.wrap(cuda.to_device(np.ones(2)))
+    _cuda.same_device(*numba)
+    monkeypatch.setattr(numba[1], "stream", lambda: 7)
+    with pytest.raises(ValueError, match="Numba device arrays of two streams"):
+        _cuda.same_device(*numba)
     monkeypatch.setattr(type(two), "device", property(lambda self: int(self is two)))
     with pytest.raises(ValueError, match=r"shape \(4,\) on device 0 and .* on device 1; all"):
         _cuda.same_device(one, two)
@@ -259,7 +269,18 @@ def test_jax_and_kernels_wait_for_each_other(lend):
     y = fasttx.fwht(given)  # two passes, with scratch between them
     np.testing.assert_allclose(y.host, fasttx.fwht(x), rtol=1e-5, atol=1e-6)
     assert lend.log == ["kernel"] * 4 + ["done", "delete"]
-    assert not _cuda.JaxArray._in_use.arrays
+    assert not JaxArray._in_use.arrays
+
+
+@pytest.mark.parametrize("lend", ["jax"], indirect=True)
+def test_jax_copies_no_array_that_kernels_may_write(lend):
+    given = _cuda.wrap(lend(np.ones((2, 4), "float32")))
+    with given.context():
+        given.flat()
+        y = given.reshape((8,))
+        y.flat()
+    assert lend.log == ["kernel", "done", "reshape", "kernel", "done"]
+    assert y.array.shape == (8,)
 
 
 @pytest.mark.parametrize("lend", ["jax"], indirect=True)

@@ -9,7 +9,6 @@ import functools
 import importlib.util
 import math
 import sys
-import threading
 from typing import Any
 
 import numpy as np
@@ -111,6 +110,14 @@ class NumbaArray:
         given = self._dtype(dtype)
         return type(self)(cuda.device_array(shape, given, stream=self.array.stream))
 
+    def reshape(self, shape):
+        """Return the same elements, contiguous, as an array of that shape."""
+        return type(self)(self.array.reshape(shape))
+
+    def host(self) -> np.ndarray:
+        """Return the elements as a NumPy array, copied; the call waits for them."""
+        return self.array.copy_to_host()
+
     def _dtype(self, name):
         # NumPy may not know the name of the array's own dtype: bfloat16.
         return self.array.dtype if name == self.dtype else np.dtype(name)
@@ -189,6 +196,9 @@ class CupyArray(_Foreign):
         self.dtype = array.dtype.name
         self.contiguous = array.flags.c_contiguous
 
+    def host(self):
+        return self.array.get()
+
     def compact(self):
         return CupyArray(sys.modules["cupy"].ascontiguousarray(self.array))
 
@@ -230,6 +240,9 @@ class TorchArray(_Foreign):
         lazy = array.is_neg() or array.is_conj()
         self.contiguous = array.is_contiguous() and not lazy
 
+    def host(self):
+        return self.array.detach().cpu().numpy()
+
     def compact(self):
         return TorchArray(self.array.resolve_conj().resolve_neg().contiguous())
 
@@ -255,81 +268,6 @@ class TorchArray(_Foreign):
 
     def _stream_pointer(self):
         return sys.modules["torch"].cuda.current_stream().cuda_stream
-
-
-class _InUse(threading.local):
-    """Arrays of a thread that its kernels may not be done with."""
-
-    def __init__(self):
-        self.arrays = []
-
-
-class JaxArray(_Foreign):
-    """A ``jax.Array`` on one CUDA device.
-
-    JAX has no current stream and orders nothing with what others launch. The host therefore waits
-    for arrays before a kernel gets them, and for the kernels before JAX gets the result. Until then
-    all these arrays are kept: JAX, which also owns the memory of results and scratch, would give
-    that of a deleted array to the next one at once.
-    """
-
-    library = "a JAX array"
-    writable = False
-    _in_use = _InUse()
-
-    def __init__(self, array):
-        devices = list(array.devices())
-        if len(devices) != 1 or devices[0].platform != "gpu":
-            where = ", ".join(map(str, devices))
-            raise TypeError(f"x is a JAX array on {where}; accepted are a CPU and one CUDA device")
-        self.array, self._owner = array, devices[0]
-        self.shape = tuple(array.shape)
-        self.dtype = array.dtype.name
-        layout = getattr(getattr(array, "format", None), "layout", None)
-        order = getattr(layout, "major_to_minor", range(array.ndim))
-        self.contiguous = tuple(order) == tuple(range(array.ndim))
-
-    def compact(self):
-        raise NotImplementedError(
-            "x is a JAX array in a layout of memory of its own; accepted on a device now are those "
-            "in JAX's default layout"
-        )
-
-    def empty(self, shape, dtype):
-        jax = sys.modules["jax"]
-        if jax.dtypes.canonicalize_dtype(dtype).name != dtype:
-            raise TypeError(
-                f"the result has dtype {dtype}, which JAX has only after "
-                'jax.config.update("jax_enable_x64", True)'
-            )
-        return JaxArray(jax.numpy.empty(shape, dtype, device=self._owner))
-
-    def flat(self):
-        self._in_use.arrays.append(self.array.block_until_ready())
-        return super().flat()
-
-    @property
-    def address(self):
-        return self.array.unsafe_buffer_pointer()
-
-    def _assign(self, values):
-        raise TypeError(f"x is {self.library}, which cannot be overwritten")
-
-    @property
-    def device(self):
-        return self._owner.local_hardware_id
-
-    @contextlib.contextmanager
-    def context(self):
-        with require().gpus[self.device]:
-            try:
-                yield
-            finally:
-                require().default_stream().synchronize()
-                self._in_use.arrays.clear()
-
-    def stream(self):
-        return 0
 
 
 def _kernel_dtype(name):
@@ -363,7 +301,7 @@ def _wrapped(x):
     for library, cls, wrapper in (
         ("torch", "Tensor", TorchArray),
         ("cupy", "ndarray", CupyArray),
-        ("jax", "Array", JaxArray),
+        ("jax", "Array", _jax_array),
     ):
         # A library that nobody imported cannot have made x.
         if library in sys.modules and isinstance(x, getattr(sys.modules[library], cls)):
@@ -376,6 +314,12 @@ def _wrapped(x):
     )
 
 
+def _jax_array(x):
+    from .jax import JaxArray
+
+    return JaxArray(x)
+
+
 def same_device(*given: NumbaArray) -> None:
     """Check that one kernel may take all these arrays.
 
@@ -384,7 +328,7 @@ def same_device(*given: NumbaArray) -> None:
     TypeError
         If they are of several libraries: each has a stream of its own.
     ValueError
-        If they are on several devices.
+        If they are on several devices, or on several of Numba's streams.
     """
     first = given[0]
     for other in given[1:]:
@@ -392,6 +336,8 @@ def same_device(*given: NumbaArray) -> None:
             raise TypeError(
                 f"got {first.library} and {other.library}; accepted are arrays of one library"
             )
+        if other.library == NumbaArray.library and other.stream() != first.stream():
+            raise ValueError("got Numba device arrays of two streams; all must be of one")
         if other.device != first.device:
             one, two = (
                 f"{a.library} of shape {a.shape} on device {a.device}" for a in (first, other)
