@@ -1,6 +1,6 @@
 """The operators behind `fasttx.torch`: what autograd, compilers and function transforms ask for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,28 +24,33 @@ _ADJOINT = {name: name[1:] if name[0] == "i" else "i" + name for name in _FUNCTI
 _ADJOINT_NORM = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 
 
+_operators = torch.library.Library("fasttx", "DEF")
+_operators.define(
+    "transform(Tensor x, str function, SymInt[] lengths, int[] axes, str norm, str order) -> Tensor"
+)
+_operators.define("causal(Tensor x, Tensor h) -> Tensor")
+_operators.define("xor_convolve(Tensor a, Tensor b, int axis) -> Tensor")
+
+
 def transformed(x, *plan):
     """A transform: name of the function, lengths, axes, norm and order; axes are not negative."""
-    # Compiled code takes the gradient from the operator and knows no forward mode of functions.
-    call = _transform if torch.compiler.is_compiling() else _Transform.apply
+    # Compilers want an operator, function transforms what has the derivatives.
+    call = torch.ops.fasttx.transform if torch.compiler.is_compiling() else _Transform.apply
     return call(x, *plan)
 
 
 def causal(x, h):
     """Rows of shape (batch, channels, length) with filters of shape (channels, taps)."""
-    call = _causal if torch.compiler.is_compiling() else _Causal.apply
+    call = torch.ops.fasttx.causal if torch.compiler.is_compiling() else _Causal.apply
     return call(x, h)
 
 
-@torch.library.custom_op("fasttx::transform", mutates_args=())
-def _transform(
-    x: torch.Tensor,
-    function: str,
-    lengths: Sequence[int],
-    axes: Sequence[int],
-    norm: str,
-    order: str,
-) -> torch.Tensor:
+def xor_convolve_exactly(a, b, axis):
+    """Of integers, with as many axes."""
+    return torch.ops.fasttx.xor_convolve(a, b, axis)
+
+
+def _transform(x, function, lengths, axes, norm, order):
     arguments: dict[str, Any] = {"norm": norm}
     if function in ("fwhtn", "ifwhtn"):
         arguments |= {"s": lengths, "axes": axes, "order": order}
@@ -58,8 +63,7 @@ def _transform(
     return y.clone() if y is own else y
 
 
-@_transform.register_fake
-def _(x, function, lengths, axes, norm, order):
+def _transform_fake(x, function, lengths, axes, norm, order):
     shape = list(x.shape)
     for n, axis in zip(lengths, axes, strict=True):
         shape[axis] = n
@@ -78,7 +82,8 @@ class _Transform(torch.autograd.Function):
 
     @staticmethod
     def forward(x, *plan):
-        return _transform(x, *plan)
+        with torch._C._AutoDispatchBelowAutograd():
+            return torch.ops.fasttx.transform(x, *plan)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -106,13 +111,11 @@ class _Transform(torch.autograd.Function):
         return transformed(x.movedim(in_dims[0], 0), function, lengths, axes, norm, order), 0
 
 
-@torch.library.custom_op("fasttx::causal", mutates_args=())
-def _causal(x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+def _causal(x, h):
     return _run(fftconvolve_causal, _contiguous(x), _contiguous(h)).contiguous()
 
 
-@_causal.register_fake
-def _(x, h):
+def _causal_fake(x, h):
     return x.new_empty(x.shape)
 
 
@@ -121,7 +124,8 @@ class _Causal(torch.autograd.Function):
 
     @staticmethod
     def forward(x, h):
-        return _causal(x, h)
+        with torch._C._AutoDispatchBelowAutograd():
+            return torch.ops.fasttx.causal(x, h)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -159,19 +163,15 @@ class _Causal(torch.autograd.Function):
         return causal(x.flatten(1, 2), h.movedim(of_h, 0).flatten(0, 1)).reshape(x.shape), 1
 
 
-@torch.library.custom_op("fasttx::xor_convolve", mutates_args=())
-def xor_convolve_exactly(a: torch.Tensor, b: torch.Tensor, axis: int) -> torch.Tensor:
-    """Of integers, with as many axes."""
+def _xor_convolve(a, b, axis):
     return _run(xor_convolve, _contiguous(a), _contiguous(b), axis=axis)
 
 
-@xor_convolve_exactly.register_fake
-def _(a, b, axis):
+def _xor_convolve_fake(a, b, axis):
     return a.new_empty(torch.broadcast_shapes(a.shape, b.shape), dtype=torch.int64)
 
 
-@xor_convolve_exactly.register_vmap
-def _(info, in_dims, a, b, axis):
+def _xor_convolve_vmap(info, in_dims, a, b, axis):
     a, b = (
         x[None] if dim is None else x.movedim(dim, 0)
         for x, dim in zip((a, b), in_dims[:2], strict=True)
@@ -179,9 +179,17 @@ def _(info, in_dims, a, b, axis):
     return xor_convolve_exactly(a, b, axis + 1), 0
 
 
-for _operator, _function in ((_transform, _Transform), (_causal, _Causal)):
-    _operator.register_autograd(_function.backward, setup_context=_function.setup_context)
-    _operator.register_vmap(_function.vmap)
+for _name, _kernel, _fake, _vmap in (
+    ("transform", _transform, _transform_fake, _Transform.vmap),
+    ("causal", _causal, _causal_fake, _Causal.vmap),
+    ("xor_convolve", _xor_convolve, _xor_convolve_fake, _xor_convolve_vmap),
+):
+    _operators.impl(_name, _kernel, "CompositeExplicitAutograd")
+    torch.library.register_fake(f"fasttx::{_name}", _fake, lib=_operators)
+    torch.library.register_vmap(f"fasttx::{_name}", _vmap, lib=_operators)
+# Not by register_autograd, which has no forward mode: tangents would be lost without a word.
+_operators.impl("transform", _Transform.apply, "Autograd")
+_operators.impl("causal", _Causal.apply, "Autograd")
 
 
 def _resized(x, n, axis):

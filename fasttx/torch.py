@@ -1,8 +1,9 @@
 """The transforms for tensors of torch, with gradients.
 
 The functions are those of `fasttx` under the same names, for tensors on a CPU (whose memory NumPy
-shares) or a CUDA device. Reverse and forward mode propagate derivatives of any order, and
-``torch.compile`` and ``torch.func`` (`vmap`, `grad`, `jvp`) accept them. Tensors may be strided, or
+shares) or a CUDA device. Reverse and forward mode propagate derivatives of any order; the functions
+of ``torch.func`` (``vmap``, ``grad``, ``jvp``) accept them, and so does ``torch.compile``, but for
+these functions inside of compiled code, of which only ``vmap`` works. Tensors may be strided, or
 conjugate and negative views. There is no ``overwrite_x``: autograd may need what would be lost; and
 no ``workers``: `fasttx.threads` limits them.
 
