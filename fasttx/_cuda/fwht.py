@@ -54,7 +54,7 @@ def fwht(
     -------
     device array
         Of the library and device of `x`, computed on the library's current stream (for Numba on
-        the stream of `x`). The call does not wait for it.
+        the stream of `x`). Except for JAX the call does not wait for it.
 
     Notes
     -----

@@ -48,7 +48,7 @@ def fft_unordered(
         Factor of the result: none (default, and "backward"), 1/sqrt(n), or 1/n.
     overwrite_x : bool, optional
         If True, the result may take the place of `x`: it does, whatever the strides, if `x` is a
-        writable array of the result's dtype.
+        writable array of the result's dtype. An error for arrays of JAX on a device.
     workers : int, optional
         Number of threads. By default one for less than 2**17 elements, else as many as the process
         has cores, within ``fasttx.threads(k)`` at most k. The result's bits do not depend on it.

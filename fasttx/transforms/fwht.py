@@ -50,7 +50,8 @@ def fwht(
         If True, the result may take the place of `x`: it does, whatever the strides, if `x` is a
         writable array whose dtype and shape are the result's. Scratch is then at most 2 MB a
         thread, but one row where float16 or bfloat16 rows are longer than 2**17 (in float32), or
-        where `order` is not "hadamard" and a row has more than 1 MB.
+        where `order` is not "hadamard" and a row has more than 1 MB. An error for arrays of JAX on
+        a device.
     workers : int, optional
         Number of threads. By default one for less than 2**17 elements, else as many as the process
         has cores, within ``fasttx.threads(k)`` at most k. The result's bits do not depend on it.
@@ -65,7 +66,7 @@ def fwht(
     ValueError
         If the length is not supported, or an argument is not one of the accepted.
     TypeError
-        If the dtype is not numeric or not one of the above.
+        If the dtype is not numeric or not one of the above, or `x` is traced by JAX.
     OverflowError
         If the result of integers might exceed int64: if the largest sum of magnitudes along the
         axis does.
