@@ -290,6 +290,31 @@ def quantizers(report):
     return lines
 
 
+def devices(report):
+    """Lines of the table of device arrays, without figures where nothing was measured."""
+    machine = report["machine"]
+    if machine["device"] is None:
+        first = "Not measured yet: there was no device. The goals, on one H100 or H200:"
+    else:
+        facts = f"driver {machine['driver']}, {machine['library']}, commit {machine['commit'][:12]}"
+        first = (
+            f"Measured on {report['date'][:10]} ({machine['device']}, {facts}), medians of "
+            f"{report['rounds']} alternations."
+        )
+    lines = [first, "", "| what | time | beside | time | result | goal |"]
+    lines.append("| --- | ---: | --- | ---: | ---: | ---: |")
+    for case in report["cases"]:
+        bound = f"{'≥' if case['kind'] == 'faster' else '≤'} {case['goal']:g}"
+        times = ["", ""]
+        result = ""
+        if case["result"] is not None:
+            times = [seconds(case["seconds"]), seconds(case["yardstick_seconds"])]
+            result = FORMS[case["kind"]].format(case["result"])
+        cells = [case["case"], times[0], case["yardstick"], times[1], result, bound]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
 def write(name, lines):
     """Replace what stands between a table's two marks."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
@@ -305,6 +330,7 @@ if __name__ == "__main__":
         "qmc": kernels,
         "sketch": sketches,
         "quantize": quantizers,
+        "cuda": devices,
     }
     for name, table in tables.items():
         report = json.loads((HERE / "results" / f"{name}.json").read_text())
