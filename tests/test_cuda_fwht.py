@@ -193,6 +193,16 @@ def test_compiled_kernels_transform(ptx, kind, levels, options):
     check_run(ptx(kind, levels, cc=(9, 0), **options), kind, levels, **options)
 
 
+def test_no_axes(ptx_device):
+    x = np.arange(6).reshape(2, 3)
+    for dtype in ("float32", "int16"):
+        given = ptx_device(x.astype(dtype))
+        y = fasttx.fwhtn(given, axes=())
+        assert y is not given
+        assert y.dtype == ("float32" if dtype == "float32" else "int64")
+        np.testing.assert_array_equal(y.host, x)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int16"])
 @pytest.mark.parametrize("order", ["hadamard", "sequency"])
 def test_three_passes(ptx_device, monkeypatch, dtype, order):

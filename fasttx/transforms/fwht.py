@@ -279,8 +279,10 @@ def _along_axes(x, s, axes, norm, order, overwrite_x, workers, inverse, several=
 
 def _on_device(x, s, axes, norm, order, overwrite_x, inverse, several):
     from .._cuda import fwht as device
+    from .._cuda import wrap
 
-    shape = device.check(x, overwrite_x).shape
+    given = device.check(x, overwrite_x)
+    shape = given.shape
     if several:
         lengths, axes = _array.check_shape_axes(shape, s, axes)
     else:
@@ -296,6 +298,9 @@ def _on_device(x, s, axes, norm, order, overwrite_x, inverse, several):
     scale = None
     if inverse or norm in ("ortho", "forward"):  # of integers this makes floats
         scale = _array.norm_factor(norm, math.prod(lengths), inverse)
+    if not axes:  # transforms of one point each
+        points = (given if given.contiguous else given.compact()).reshape((*shape, 1))
+        return wrap(device.fwht(points.array, 1, len(shape), scale)).reshape(shape).array
     for n, axis in zip(lengths, axes, strict=True):
         m, _ = split_length(n)
         base = base_matrix(m) if m > 1 else None
