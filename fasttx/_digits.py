@@ -17,8 +17,7 @@ def digits_of(points: Any, d: int, bits: int = BITS) -> Digits:
     Digits of floats beyond the 53rd are cut off, those of integers of more than 53 `bits` too.
     """
     array = np.asarray(points)
-    if array.ndim != 2 or array.shape[1] != d:
-        raise ValueError(f"points must have shape (n, {d}); got {array.shape}")
+    check_shape(array.shape, d)
     if array.dtype == np.uint64:
         return aligned(array, bits)
     if array.dtype.kind != "f":
@@ -31,8 +30,7 @@ def digits_of(points: Any, d: int, bits: int = BITS) -> Digits:
 
 def aligned(digits: Digits, bits: int) -> Digits:
     """Integers of `bits` digits as such of 53."""
-    if not 1 <= operator.index(bits) <= 64:
-        raise ValueError(f"bits must be between 1 and 64; got {bits}")
+    check_bits(bits)
     if bits < 64 and digits.size and int(digits.max()) >> bits:
         raise ValueError(f"points have digits beyond bits={bits}")
     if bits > BITS:
@@ -40,3 +38,16 @@ def aligned(digits: Digits, bits: int) -> Digits:
     if bits < BITS:
         return np.ascontiguousarray(digits << np.uint64(BITS - bits))
     return np.ascontiguousarray(digits)
+
+
+def check_bits(bits: int) -> int:
+    """A number of digits that integers of 64 have, as an integer."""
+    if not 1 <= operator.index(bits) <= 64:
+        raise ValueError(f"bits must be between 1 and 64; got {bits}")
+    return operator.index(bits)
+
+
+def check_shape(shape: tuple[int, ...], d: int) -> None:
+    """Refuse other shapes than that of points of d coordinates."""
+    if len(shape) != 2 or shape[1] != d:
+        raise ValueError(f"points must have shape (n, {d}); got {shape}")

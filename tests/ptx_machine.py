@@ -91,7 +91,7 @@ def run(text, blocks, threads, *arguments):
     assert len(values) == len(names)
     parameters = dict(zip(names, values, strict=True))
     for block in range(blocks):
-        _Block(program, labels, parameters, shared, symbols, memory, block, threads).run()
+        _Block(program, labels, parameters, shared, symbols, memory, block, threads).run(blocks)
     memory.copy_back()
 
 
@@ -109,7 +109,8 @@ class _Block:
             "%ntid.x": np.full(threads, threads, np.uint64),
         }
 
-    def run(self):
+    def run(self, blocks):
+        self.registers["%nctaid.x"] = np.full(self.threads, blocks, np.uint64)
         at = np.zeros(self.threads, np.int64)
         while True:
             here = at.min()
@@ -247,6 +248,15 @@ class _Block:
             return a * b + (
                 self.read(given[2], f"{kind[0]}{2 * int(kind[1:])}") if given[2:] else 0
             )
+        if name == "mul" and kinds[0] == "hi":
+            a, b = (self.read(x, kind) for x in given)
+            product = a.astype(object) * b.astype(object) >> 8 * a.itemsize
+            return product.astype(a.dtype)
+        if name == "rcp":
+            return _reciprocal(self.read(given[0], kind), kinds[0])
+        if name == "clz":
+            a = self.read(given[0], kind)
+            return np.array([a.itemsize * 8 - int(v).bit_length() for v in a], np.uint32)
         if name == "brev":
             a = self.read(given[0], kind)
             return np.array([int(f"{v:032b}"[::-1], 2) for v in a], a.dtype)
@@ -254,6 +264,8 @@ class _Block:
             return _LOGIC[name](*(self.read(x, "u8").astype(bool) for x in given))
         values = [self.read(x, kind) for x in given]
         if name == "setp":
+            if kinds[0] in ("num", "nan"):
+                return (np.isnan(values[0]) | np.isnan(values[1])) == (kinds[0] == "nan")
             # With a third letter it holds for NaN too.
             unordered = kinds[0][2:] and np.isnan(values[0]) | np.isnan(values[1])
             return getattr(np, _COMPARED[kinds[0][:2]])(*values) | np.asarray(unordered, bool)
@@ -268,7 +280,7 @@ class _Block:
         values = self.read(given, source)
         if kinds[0] in ("rni", "rzi"):
             values = {"rni": np.rint, "rzi": np.trunc}[kinds[0]](values)
-        elif to[0] == source[0] == "f":
+        elif to[0] == source[0] == "f" and kinds[0] != "rn":
             assert int(to[1:]) > int(source[1:])
         return values.astype(f"{_TYPES[to[0]]}{to[1:]}")
 
@@ -287,10 +299,21 @@ _COMPARED["ge"] = "greater_equal"
 
 
 def _divide(a, b):
-    """Division of integers, toward zero."""
+    """Division, of integers toward zero."""
+    if a.dtype.kind == "f":
+        return a / b
     b = np.where(b == 0, 1, b)
     quotient = np.abs(a) // np.abs(b)
     return (np.sign(a) * np.sign(b) * quotient if a.dtype.kind == "i" else a // b).astype(a.dtype)
+
+
+def _reciprocal(a, mode):
+    """1 / a; of a double the approximate one looks at the higher word, and gives such a word."""
+    if mode == "rn" or a.dtype == np.float32:
+        return np.reciprocal(a)
+    high = np.uint64(0xFFFFFFFF00000000)
+    cut = np.reciprocal((a.view(np.uint64) & high).view(a.dtype))
+    return (cut.view(np.uint64) & high).view(a.dtype)
 
 
 def _permuted(a, b, selector):
@@ -325,6 +348,7 @@ _OPERATIONS = {
     "min": np.minimum,
     "max": np.maximum,
     "div": _divide,
+    "sqrt": np.sqrt,
     "rem": lambda a, b: a - _divide(a, b) * b,
     "and": np.bitwise_and,
     "or": np.bitwise_or,

@@ -74,6 +74,9 @@ class Machine:
     def ones(self, x):
         return type(x)(int(x).bit_count())
 
+    def length(self, x):
+        return type(x)(int(x).bit_length())
+
     # Threads
 
     def sync(self):

@@ -247,6 +247,16 @@ if not SIMULATED:
             """Number of one bits of a uint32 or uint64, in its dtype."""
             return self._call("llvm.ctpop.{}", x)
 
+        def length(self, x: Value) -> Value:
+            """Binary digits of a uint64, from the first 1 on, in its dtype."""
+            word = x.ir.type
+            function = ir.FunctionType(word, [word, ir.IntType(1)])
+            function = cgutils.get_or_insert_function(
+                self.builder.module, function, f"llvm.ctlz.i{word.width}"
+            )
+            zeros = self.builder.call(function, [x.ir, ir.IntType(1)(0)])
+            return word.width - Value(self, zeros, x.dtype)
+
         def _call(self, name, *values, attributes=()):
             kind = values[0].ir.type
             name = name.format(("f" if values[0].dtype.startswith("f") else "i") + str(_bits(kind)))

@@ -41,10 +41,15 @@ class BlockGram:
                 return NestedFactor(self.shifted())
             except np.linalg.LinAlgError:
                 self.jitter = max(10 * self.jitter, floor)
-        raise np.linalg.LinAlgError(
-            f"the Gram matrix is not positive definite, even with {self.jitter:.1e} added to its "
-            "diagonal"
-        )
+        raise _indefinite(self.jitter)
+
+    def eigenvalues(self) -> Array:
+        """Of a matrix of one part, noise and jitter included."""
+        return self.factor.pivots[0].copy()
+
+    def logdet(self) -> float:
+        """Logarithm of the determinant."""
+        return self.factor.logdet()
 
     def shifted(self) -> Blocks:
         """The blocks with noise and jitter."""
@@ -94,15 +99,20 @@ def block_spectrum(
 
     So the large eigenvalue of constants costs the small ones no digits.
     """
-    try:
-        mean = kernel.mean
-    except ValueError:  # not known for all products of kernels
-        mean = 0.0
+    mean = mean_of(kernel)
     options = {"dtype": dtype, "workers": workers}
     column = kernel.column(digits, x0, stable=mean != 0, **options)
     spectrum = group.forward(column, workers)
     column += column.dtype.type(mean)
     return column, spectrum, len(digits) * mean
+
+
+def mean_of(kernel: Any) -> float:
+    """What columns are computed without."""
+    try:
+        return kernel.mean
+    except ValueError:  # not known for all products of kernels
+        return 0.0
 
 
 def roundoff(spectrum: Array) -> float:
@@ -111,5 +121,26 @@ def roundoff(spectrum: Array) -> float:
     Of the column without its mean, to which the first eigenvalue belongs.
     """
     n = spectrum.size
-    norm = np.linalg.norm(spectrum[1:] if n > 1 else spectrum) / np.sqrt(n)
-    return float(4 * np.finfo(spectrum.dtype).eps * norm * np.sqrt(max(1, np.log2(n))))
+    norm = np.linalg.norm(spectrum[1:] if n > 1 else spectrum)
+    return tolerance(norm, n, spectrum.dtype)
+
+
+def tolerance(norm: np.floating[Any] | float, n: int, dtype: Any) -> float:
+    """`roundoff` of n eigenvalues with that norm."""
+    return float(4 * np.finfo(dtype).eps * norm / np.sqrt(n) * np.sqrt(max(1, np.log2(n))))
+
+
+def settled(least: float, floor: float) -> float:
+    """The jitter with which a least eigenvalue, of a matrix of one part, becomes positive."""
+    jitter = 2 * floor if least <= floor else 0.0
+    for _ in range(ATTEMPTS):
+        if least + jitter > 0:
+            return jitter
+        jitter = max(10 * jitter, floor)
+    raise _indefinite(jitter)
+
+
+def _indefinite(jitter):
+    return np.linalg.LinAlgError(
+        f"the Gram matrix is not positive definite, even with {jitter:.1e} added to its diagonal"
+    )

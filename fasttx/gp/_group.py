@@ -23,15 +23,20 @@ class Group(NamedTuple):
 
     name: str
 
-    def forward(self, x: Array, workers: int | None = None) -> Array:
+    def forward(self, x: Array, workers: int | None = None, axis: int = -1) -> Array:
         """F x: real for a net, complex for a lattice."""
         transform = fwht if self.name == "net" else fftbr
-        return transform(x, workers=workers)
+        return transform(x, axis=axis, workers=workers)
 
     def spectrum(self, column: Array, workers: int | None = None) -> Array:
         """Real eigenvalues of a symmetric matrix from its first column."""
         values = self.forward(column, workers)
         return values if self.name == "net" else np.ascontiguousarray(values.real)
+
+    def inverse(self, x: Array, axis: int = -1, overwrite_x: bool = False) -> Array:
+        """F^-1 x of the transform's dtype."""
+        transform = ifwht if self.name == "net" else ifftbr
+        return transform(x, axis=axis, overwrite_x=overwrite_x)
 
     def backward(self, x: Array, workers: int | None = None) -> Array:
         """F^-1 x, of which the real part is wanted; `x` may be overwritten."""

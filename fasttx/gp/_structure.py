@@ -10,6 +10,13 @@ from ..transforms.bit_reversal import bit_reversal_permutation
 # Coordinates of lattices that others computed in floating point are off by a few units of 2**-53.
 SLACK = 1 << 7
 PROBES = 1 << 12
+# What is said of points that do not fit.
+MISFITS = {
+    "net": "these points are not a digital net in radical-inverse or Gray order, given by all "
+    f"their digits up to {BITS}, which this kernel needs: see fasttx.qmc.DigitalNet",
+    "lattice": "these points are not a rank-1 lattice in radical-inverse, Gray or linear order, "
+    "which this kernel needs: see fasttx.qmc.Lattice",
+}
 
 
 def from_engine(engine: PointSet, n: int, d: int) -> Digits:
@@ -48,10 +55,7 @@ def classify(digits: Digits, sequence: str) -> tuple[str, NDArray[np.intp] | Non
             return "group", None
         if is_nested(digits):
             return "nested", None
-        raise ValueError(
-            "these points are not a digital net in radical-inverse or Gray order, given by all "
-            f"their digits up to {BITS}, which this kernel needs: see fasttx.qmc.DigitalNet"
-        )
+        raise ValueError(MISFITS["net"])
     if is_additive(digits):
         return "group", None
     if n & (n - 1) == 0:
@@ -62,10 +66,7 @@ def classify(digits: Digits, sequence: str) -> tuple[str, NDArray[np.intp] | Non
         for order in (reversal, gray):
             if is_additive(digits[order]):
                 return "group", order
-    raise ValueError(
-        "these points are not a rank-1 lattice in radical-inverse, Gray or linear order, which "
-        "this kernel needs: see fasttx.qmc.Lattice"
-    )
+    raise ValueError(MISFITS["lattice"])
 
 
 def parts(n: int) -> list[int]:

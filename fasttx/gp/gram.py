@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse.linalg import LinearOperator
 
+from .. import _array
 from .._digits import BITS, Digits, aligned, digits_of
 from ..kernels import Kernel
 from ..qmc import PointSet
-from . import _structure
+from . import _device, _structure
 from ._blocks import BlockGram, block_spectrum
 from ._group import GROUPS
 from ._iterative import NestedScrambled
@@ -28,7 +29,7 @@ class FastGram(LinearOperator):
 
     Parameters
     ----------
-    points : array_like of shape (n, d), or engine
+    points : array_like or device array of shape (n, d), or engine
         Floats in [0, 1), or digits (uint64), of a net or a lattice in radical-inverse order; nets
         in Gray order and lattices in Gray or linear order are permuted. What they are is checked.
         Or a `fasttx.qmc.DigitalNet` or `fasttx.qmc.Lattice` at its beginning, with `n`; or a pair
@@ -73,7 +74,12 @@ class FastGram(LinearOperator):
     For others `solve` is by conjugate gradients, with products at n**2, preconditioned by the
     nearest matrix that the transform diagonalises; what needs eigenvalues then raises.
 
-    Host only.
+    Points on a device, of a power of two in number, make a matrix there: `column`, `eigenvalues`
+    and `points` are device arrays, and so are products, solutions and `inv_sqrt` of ``b`` of
+    float32 or float64, where values that are not finite give NaN instead of an error. Just what is
+    said of the points and of the least eigenvalue, and `logdet`, are fetched. Gray order of a
+    lattice, `sample`, `extend` and what needs conjugate gradients are for the host.
+    ``net.random_raw(out=...)`` makes points on the device, for ``bits=net.bits``.
 
     References
     ----------
@@ -90,6 +96,12 @@ class FastGram(LinearOperator):
     >>> y = np.sin(np.arange(4096))
     >>> np.allclose(gram @ gram.solve(y), y)
     True
+
+    On a GPU, with points that are made there:
+
+    >>> import cupy  # doctest: +SKIP
+    >>> points = DigitalNet(3, rng=0).random(out=cupy.empty((2**20, 3)))  # doctest: +SKIP
+    >>> x = FastGram(points, DSIKernel(3)).solve(cupy.ones(2**20))  # doctest: +SKIP
     """
 
     def __init__(
@@ -117,6 +129,8 @@ class FastGram(LinearOperator):
         self._engine: PointSet | None = None
         self._order: NDArray[np.intp] | None = None
         self._iterative: NestedScrambled | None = None
+        self._there: _device.DeviceGram | None = None  # where points are on a device
+        self._blocks: Any
         if isinstance(points, tuple):
             points, n = points
         if isinstance(points, PointSet):
@@ -126,6 +140,12 @@ class FastGram(LinearOperator):
             digits = _structure.from_engine(points, operator.index(n), kernel.d)
         elif n is not None:
             raise TypeError("n goes with an engine; points given as an array say how many")
+        elif _array.is_device_array(points):
+            found = _device.digits_of(points, kernel.d, bits)
+            super().__init__(np.dtype(dtype), (found.shape[0], found.shape[0]))
+            self._there = _device.DeviceGram(found, kernel, self.noise, self.dtype)
+            self._blocks, self.column = self._there, self._there.column
+            return
         else:
             digits = digits_of(points, kernel.d, bits)
             if not len(digits):
@@ -161,6 +181,8 @@ class FastGram(LinearOperator):
     @property
     def points(self) -> NDArray[np.float64]:
         """The points, in the order in which they were given: shape (n, d)."""
+        if self._there is not None:
+            return self._there.coordinates()
         points = np.multiply(self._digits, 2.0**-BITS, dtype=np.float64)
         if self._order is not None:
             points[self._order] = points.copy()
@@ -175,7 +197,7 @@ class FastGram(LinearOperator):
                 f"eigenvalues are known for n a power of two; n is {self.shape[0]}. Solutions and "
                 "determinants are available"
             )
-        return self._blocks.factor.pivots[0].copy()
+        return self._blocks.eigenvalues()
 
     def solve(self, b: ArrayLike, *, tol: float = 1e-10, maxiter: int = 1000) -> NDArray[Any]:
         """Solution x of ``(K + noise) x = b`` for `b` of shape (n,) or (n, k).
@@ -203,9 +225,12 @@ class FastGram(LinearOperator):
         return self._rows(b, self._blocks.whiten)
 
     def logdet(self) -> float:
-        """Logarithm of the determinant, noise and jitter included."""
+        """Logarithm of the determinant, noise and jitter included.
+
+        For points on a device it is summed there, and this one number is fetched.
+        """
         self._needs_transform("logdet")
-        return self._blocks.factor.logdet()
+        return self._blocks.logdet()
 
     def sample(self, rng: Any = None, size: int | None = None) -> NDArray[Any]:
         """Draw values at the points from the Gaussian process with noise, of mean zero.
@@ -221,6 +246,7 @@ class FastGram(LinearOperator):
         -------
         ndarray of shape (n,) or (n, size)
         """
+        self._needs_host("sample")
         self._needs_transform("sample")
         count = 1 if size is None else operator.index(size)
         white = np.random.default_rng(rng).standard_normal((count, self.shape[0]), self.dtype)
@@ -241,6 +267,7 @@ class FastGram(LinearOperator):
         FastGram
             A new one; this one stays as it is.
         """
+        self._needs_host("extend")
         self._needs_transform("extend")
         n = self.shape[0]
         if n & (n - 1) or self._order is not None:
@@ -279,6 +306,20 @@ class FastGram(LinearOperator):
         twin._blocks = BlockGram(group, spectra, [self.noise], self.workers)
         return twin
 
+    def dot(self, x: Any) -> Any:
+        """Product with a vector, with columns, or with another operator."""
+        if _array.is_device_array(x):  # SciPy would make a NumPy array of it
+            return self._rows(x, (self._iterative or self._blocks).apply)
+        return super().dot(x)
+
+    def matvec(self, x: Any) -> Any:
+        """Product with a vector of shape (n,) or (n, 1)."""
+        return self.dot(x) if _array.is_device_array(x) else super().matvec(x)
+
+    def matmat(self, x: Any) -> Any:
+        """Product with columns, of shape (n, k)."""
+        return self.dot(x) if _array.is_device_array(x) else super().matmat(x)
+
     def _matmat(self, b: NDArray[Any]) -> NDArray[Any]:
         # Complex vectors by their parts: the transforms of real ones keep to real results.
         if np.iscomplexobj(b):
@@ -294,6 +335,9 @@ class FastGram(LinearOperator):
     _transpose = _adjoint
 
     def _rows(self, b: ArrayLike, apply: Any) -> NDArray[Any]:
+        if self._there is not None:
+            return apply(b)
+        _device.check_host(b, "b")
         b = np.asarray(b)
         n = self.shape[0]
         if b.ndim not in (1, 2) or b.shape[0] != n:
@@ -321,3 +365,7 @@ class FastGram(LinearOperator):
                 "(alpha=1, or digits='first') on a net with nested uniform scrambling; products "
                 "and solve() work for others"
             )
+
+    def _needs_host(self, what: str) -> None:
+        if self._there is not None:
+            raise NotImplementedError(f"{what}() is on the host only, for points on the host")

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from . import _device
 from ._base import Array, Kernel, check_orders, check_out
 
 
@@ -54,6 +55,9 @@ class _Pair(Kernel):
     def _columns(self, points, x0, **options):
         return [k.column(points, x0, **options) for k in (self.first, self.second)]
 
+    def _plans(self, *options):
+        return [k._plan(*options) for k in (self.first, self.second)]
+
 
 class SumKernel(_Pair):
     """Sum of two kernels, K_1(x, z) + K_2(x, z), as ``k1 + k2`` makes it.
@@ -77,6 +81,13 @@ class SumKernel(_Pair):
     (1.5, ('second.scale', 'second.weights[0]'))
     """
 
+    def _plan(self, stable, turned=False):
+        first, second = self._plans(stable, turned)
+        return _device.joined(first, second, lambda a, b, k: ("add", a, b))
+
+    def _slopes(self):
+        return self.first._slopes() + self.second._slopes()
+
     @property
     def scale_indices(self) -> list[int]:
         count = len(self.first.theta)
@@ -91,6 +102,8 @@ class SumKernel(_Pair):
         return self.first.mean + self.second.mean
 
     def __call__(self, x, z=None, *, bits=None, workers=None):
+        if _device.asked(x, z):
+            return _device.matrix(self, x, z, bits)
         total = self.first(x, z, bits=bits, workers=workers)
         total += self.second(x, z, bits=bits, workers=workers)
         return total
@@ -106,11 +119,15 @@ class SumKernel(_Pair):
         dtype=np.float64,
         workers=None,
     ):
+        if _device.asked(points, x0, out):
+            return _device.column(self, points, x0, bits=bits, out=out, stable=stable, dtype=dtype)
         out = check_out(out, dtype, len(points))
         one, other = self._columns(points, x0, bits=bits, stable=stable, workers=workers)
         return np.add(one, other, out=out, casting="same_kind")
 
     def column_pullback(self, points, x0, g, *, bits=None, workers=None):
+        if _device.asked(points, x0, g):
+            return _device.pullback(self, points, x0, g, bits)
         parts = [
             k.column_pullback(points, x0, g, bits=bits, workers=workers)
             for k in (self.first, self.second)
@@ -147,6 +164,24 @@ class ProductKernel(_Pair):
     (1.0, (0, 1, 2))
     """
 
+    def _plan(self, stable, turned=False):
+        first, second = self._plans(stable, turned)
+        if not stable:
+            return _device.joined(first, second, lambda a, b, k: ("multiply", a, b))
+        # The means are constants number k and k + 1.
+        return _device.joined(
+            first,
+            second,
+            lambda a, b, k: ("add", ("multiply", a, ("plus", b, k + 1)), ("times", b, k)),
+            (self.first.mean, self.second.mean),
+        )
+
+    def _slopes(self):
+        first, second = self._plans(False)
+        pairs = [(slope, second) for slope in self.first._slopes()]
+        pairs += [(first, slope) for slope in self.second._slopes()]
+        return [_device.joined(*pair, lambda a, b, k: ("multiply", a, b)) for pair in pairs]
+
     @property
     def scale_indices(self) -> list[int]:
         return self.first.scale_indices
@@ -169,6 +204,8 @@ class ProductKernel(_Pair):
             )
 
     def __call__(self, x, z=None, *, bits=None, workers=None):
+        if _device.asked(x, z):
+            return _device.matrix(self, x, z, bits)
         product = self.first(x, z, bits=bits, workers=workers)
         product *= self.second(x, z, bits=bits, workers=workers)
         return product
@@ -186,6 +223,8 @@ class ProductKernel(_Pair):
     ):
         if stable:
             self._check_separate("the difference from the mean")
+        if _device.asked(points, x0, out):
+            return _device.column(self, points, x0, bits=bits, out=out, stable=stable, dtype=dtype)
         out = check_out(out, dtype, len(points))
         one, other = self._columns(points, x0, bits=bits, stable=stable, workers=workers)
         if stable:  # (m1 + a)(m2 + b) - m1 m2 = a (m2 + b) + m1 b
@@ -195,6 +234,8 @@ class ProductKernel(_Pair):
         return np.multiply(one, other, out=out, casting="same_kind")
 
     def column_pullback(self, points, x0, g, *, bits=None, workers=None):
+        if _device.asked(points, x0, g):
+            return _device.pullback(self, points, x0, g, bits)
         one, other = self._columns(points, x0, bits=bits, workers=workers)
         other *= g
         one *= g

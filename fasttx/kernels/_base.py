@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 if TYPE_CHECKING:
+    from .._cuda.product_kernels import Plan
     from ._algebra import SumKernel
 
 Array = NDArray[Any]
@@ -97,9 +98,11 @@ class Kernel:
 
         Parameters
         ----------
-        x : array_like of shape (n, d)
-            Points: floats, in [0, 1) where the kernel is of digits, or unsigned integers.
-        z : array_like of shape (m, d), optional
+        x : array_like or device array of shape (n, d)
+            Points: floats, in [0, 1) where the kernel is of digits, or unsigned integers (uint64).
+            On a device those are float32, float64 and uint64, of kernels of digits, and what is no
+            point gives NaN: an error would have to wait for the device.
+        z : array_like or device array of shape (m, d), optional
             Other points; by default `x`.
         bits : int, optional
             Number of digits of points given as integers, x = integer / 2**bits; by default 53.
@@ -109,6 +112,7 @@ class Kernel:
         Returns
         -------
         ndarray of float64, shape (n, m)
+            Or a device array of the library of `x`, on its device and stream.
         """
         raise NotImplementedError
 
@@ -127,13 +131,13 @@ class Kernel:
 
         Parameters
         ----------
-        points : array_like of shape (n, d)
+        points : array_like or device array of shape (n, d)
             Points as in a call of the kernel.
-        x0 : array_like of shape (d,), optional
+        x0 : array_like or device array of shape (d,), optional
             By default the first of the points, as the Gram matrices of nets and lattices need it.
         bits : int, optional
             Number of digits of points given as integers; by default 53.
-        out : ndarray of shape (n,), optional
+        out : ndarray or device array of shape (n,), optional
             Where to write: C-contiguous, float32 or float64, which determines `dtype`.
         stable : bool, optional
             Give ``K(x_i, x_0) - mean``, computed without that difference, so that it has its own
@@ -146,6 +150,7 @@ class Kernel:
         Returns
         -------
         ndarray of shape (n,)
+            Or a device array of the library of `points`, on their device and stream.
         """
         raise NotImplementedError
 
@@ -164,12 +169,13 @@ class Kernel:
         ----------
         points, x0, bits, workers
             As for `column`.
-        g : array_like of shape (n,)
-            Weights of the sum.
+        g : array_like or device array of shape (n,)
+            Weights of the sum, on a device of float32 or float64.
 
         Returns
         -------
         ndarray of float64, shape (p,)
+            Or a device array of the library of `points`, which takes a pass over them for each.
         """
         raise NotImplementedError
 
@@ -187,6 +193,17 @@ class Kernel:
             As a rule not symmetric: the covariance of a derivative at x and another at z.
         """
         raise NotImplementedError(f"{type(self).__name__} has no derivatives")
+
+    def _plan(self, stable: bool, turned: bool = False) -> Plan:
+        """What loops on a device need of the kernel, or of its difference from the mean.
+
+        The arguments change places where it is `turned`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is on the host only: pass NumPy arrays")
+
+    def _slopes(self) -> list[Plan]:
+        """Plans of the derivatives by `theta`."""
+        raise NotImplementedError(f"{type(self).__name__} is on the host only: pass NumPy arrays")
 
     def __add__(self, other: Kernel) -> SumKernel:
         from ._algebra import SumKernel
@@ -226,12 +243,22 @@ def check_orders(
 def check_out(out: Array | None, dtype: DTypeLike, n: int) -> Array:
     """The array that a column of n numbers is written to."""
     kind = np.dtype(dtype) if out is None else out.dtype
-    if kind.name not in ("float32", "float64"):
-        raise TypeError(f"dtype must be float32 or float64; got {kind}")
+    check_written(kind.name)
     if out is None:
         return np.empty(n, kind)
-    if out.shape != (n,) or not out.flags.c_contiguous or not out.flags.writeable:
-        raise ValueError(
-            f"out must be a writable C-contiguous array of shape ({n},); got shape {out.shape}"
-        )
+    check_place(out.shape, out.flags.c_contiguous and out.flags.writeable, n)
     return out
+
+
+def check_written(dtype: str) -> None:
+    """Refuse other dtypes than those that columns are written in."""
+    if dtype not in ("float32", "float64"):
+        raise TypeError(f"dtype must be float32 or float64; got {dtype}")
+
+
+def check_place(shape: tuple[int, ...], usable: bool, n: int) -> None:
+    """Refuse arrays that a column of n numbers cannot be written to."""
+    if shape != (n,) or not usable:
+        raise ValueError(
+            f"out must be a writable C-contiguous array of shape ({n},); got shape {shape}"
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -14,7 +14,11 @@ from .. import _threads
 from .._cpu import product_kernels
 from .._cpu.product_kernels import RUN
 from .._digits import BITS, Digits, digits_of
+from . import _device
 from ._base import Array, Kernel, check_orders, check_out
+
+if TYPE_CHECKING:
+    from .._cuda.product_kernels import Plan
 
 
 class Factor(NamedTuple):
@@ -132,6 +136,27 @@ class DigitKernel(Kernel):
             np.array([f.gain for f in factors]),
         )
 
+    @property
+    def _flip(self) -> int:
+        """Of K(z, x) = flip * K(x, z)."""
+        return int(np.prod([f.sign for f in self._factors]))
+
+    def _plan(self, stable: bool, turned: bool = False) -> Plan:
+        from .._cuda.product_kernels import Plan
+
+        factor = (self._flip if turned else 1) * self._constant
+        return Plan(self.family, ("leaf", 0), ((*self._arrays(), factor),))
+
+    def _slopes(self) -> list[Plan]:
+        plan = self._plan(False)
+        *tables, base, gain, factor = plan.leaves[0]
+        slopes = [plan]
+        for j, f in enumerate(self._factors):  # the derivative of base + gain * k
+            moved = base.copy()
+            moved[j] = f.moving
+            slopes.append(plan._replace(leaves=((*tables, moved, gain, factor),)))
+        return slopes
+
     @functools.cached_property
     def k0(self) -> float:
         return float(self.column(np.zeros((1, self.d), np.uint64))[0])
@@ -148,9 +173,11 @@ class DigitKernel(Kernel):
         bits: int | None = None,
         workers: int | None = None,
     ) -> NDArray[np.float64]:
+        if _device.asked(x, z):
+            return _device.matrix(self, x, z, bits)
         first = self._digits(x, bits)
         second = first if z is None else self._digits(z, bits)
-        rows, columns, flip = first, second, int(np.prod([f.sign for f in self._factors]))
+        rows, columns, flip = first, second, self._flip
         # Runs go along the more numerous points; the others are their origins, one by one.
         if turned := len(first) > len(second):
             rows, columns, flip = second, first, 1
@@ -177,6 +204,8 @@ class DigitKernel(Kernel):
         dtype: DTypeLike = np.float64,
         workers: int | None = None,
     ) -> Array:
+        if _device.asked(points, x0, out):
+            return _device.column(self, points, x0, bits=bits, out=out, stable=stable, dtype=dtype)
         digits = self._digits(points, bits)
         origin = self._origin(digits, x0, bits)
         out = check_out(out, dtype, len(digits))
@@ -199,6 +228,8 @@ class DigitKernel(Kernel):
         bits: int | None = None,
         workers: int | None = None,
     ) -> NDArray[np.float64]:
+        if _device.asked(points, x0, g):
+            return _device.pullback(self, points, x0, g, bits)
         digits = self._digits(points, bits)
         origin = self._origin(digits, x0, bits)[0]
         weights = _writable(np.ascontiguousarray(g, np.float64))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.spatial.distance import cdist
 
+from .. import _array
 from ._base import Array, Kernel, check_out
 
 if TYPE_CHECKING:
@@ -214,6 +215,8 @@ class StationaryKernel(Kernel):
         return operators(entries, workers=workers)
 
     def _points(self, x: ArrayLike, bits: int | None) -> Array:
+        if _array.is_device_array(x):
+            self._plan(stable=False)  # raises: there is none
         points = np.asarray(x)
         if points.ndim != 2 or points.shape[1] != self.d:
             raise ValueError(f"points must have shape (n, {self.d}); got {points.shape}")

@@ -65,8 +65,8 @@ class DSIKernel(DigitKernel):
     -----
     Points are taken by 53 binary digits; more are cut off. Orders 2 to 4 are closed forms of the
     argument, of b and, for 4, of a sum over digits [2]_; above, positions are summed over one by
-    one, in O(alpha) each. A column of n points takes O(n d), above order 4 O(n sum_j alpha_j). Host
-    only.
+    one, in O(alpha) each. A column of n points takes O(n d), above order 4 O(n sum_j alpha_j).
+    Points on a device give all of this there.
 
     These kernels jump at dyadic rationals. Between jumps :math:`W_\alpha = 1 + \tilde K_\alpha` has
     the slope :math:`-2 W_{\alpha - 1}`, alpha at least 3, and `derivative` puts :math:`-2 \gamma_j

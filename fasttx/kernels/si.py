@@ -69,7 +69,8 @@ class SIKernel(DigitKernel):
     (2 pi)**(2 alpha) / m! B_m``, m = 2 alpha - a - b, in place of the factor j; m must be at least
     2. It is the covariance of mean-square derivatives where neither a nor b exceeds alpha - 1.
 
-    A column of n points takes O(n (d + sum_j alpha_j)). Host only.
+    A column of n points takes O(n (d + sum_j alpha_j)). Points on a device give all of this
+    there.
 
     References
     ----------

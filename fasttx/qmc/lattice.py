@@ -1,17 +1,22 @@
 """Rank-1 lattices as point sets."""
 
+from __future__ import annotations
+
 import functools
 import operator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._cpu import points as loops
-from ._engine import PointSet
+from ._engine import PointSet, cut
 from .cbc import check_vector
 from .lddata import read_lddata
+
+if TYPE_CHECKING:
+    from .._cuda import NumbaArray
 
 ORDERS = ("radical-inverse", "gray", "linear")
 TABLE = Path(__file__).with_name("embedded_lattice.txt")
@@ -74,7 +79,8 @@ class Lattice(PointSet):
     -----
     Everything is computed in integers modulo 2**bits, O(d) operations for each point: the partial
     sums of a block of points are a table. The random generator is not used after construction, so
-    that points do not depend on the calls that ask for them.
+    that points do not depend on the calls that ask for them. ``random(out=...)`` and
+    ``random_raw(out=...)`` fill arrays on a device there, on their stream and with the same bits.
 
     The default vector was made by ``lattice_vector(2**20, 1024, weights=np.full(1024, 0.005),
     embedded=True)``, by the method of [1]_: all coordinates count alike, and pairs of them 200
@@ -134,7 +140,7 @@ class Lattice(PointSet):
         self.shift = values[0] if self.replications is None else values
         self._columns = self._multiples(range(self.bits - 1, -1, -1))
 
-    def fast_forward(self, n: int) -> "Lattice":
+    def fast_forward(self, n: int) -> Lattice:
         """Skip `n` points, at no cost; not in linear order."""
         if self.order == "linear" and operator.index(n) > 0:
             raise ValueError("points in linear order must be taken all at once; got fast_forward")
@@ -182,15 +188,26 @@ class Lattice(PointSet):
             self._columns = self._multiples(range(self.bits - n.bit_length() + 1, self.bits))
 
     def _fill(self, out: NDArray[Any], first: int) -> None:
-        drop = self.bits - {"float32": 24, "float64": 53}.get(out.dtype.name, 64)
-        drop = max(0, drop)
-        scale = out.dtype.type(2.0 ** (drop - self.bits)) if out.dtype.kind == "f" else 1
+        drop, scale = cut(out.dtype.name, self.bits)
         run = loops.fill("lattice", out.dtype.name)
         for points, shift in zip(out, self._shift, strict=True):
             run(
                 self._columns, shift, self._mask, np.uint64(drop), out.dtype.type(scale),
                 int(self.order == "gray"), first, points,
             )  # fmt: skip
+
+    def _check_device(self) -> None:
+        """All are made there."""
+
+    def _fill_on_device(self, out: NumbaArray, first: int) -> None:
+        from .._cuda import points as device
+
+        drop, scale = cut(out.dtype, self.bits)
+        columns = np.broadcast_to(self._columns, (len(self._shift), *self._columns.shape))
+        device.fill(
+            "lattice", out, columns, self._shift, first=first, gray=self.order == "gray",
+            mask=self._mask, drop=drop, scale=scale,
+        )  # fmt: skip
 
 
 @functools.cache

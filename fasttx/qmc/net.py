@@ -1,19 +1,23 @@
 """Digital nets in base 2."""
 
+from __future__ import annotations
+
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._cpu import points as loops
-from ._engine import MAX_LOG_POINTS, PointSet
+from ._engine import MAX_LOG_POINTS, PointSet, cut
 from ._matrices import Matrices, interlaced, linear_scramble, sobol_matrices
+
+if TYPE_CHECKING:
+    from .._cuda import NumbaArray
 
 ORDERS = ("radical-inverse", "gray")
 RANDOMIZATIONS = ("lms+shift", "shift", "lms", "nus", None)
 CHUNK = 1 << 15  # numbers whose digits are scrambled at a time
-PLACES = {"float32": 24, "float64": 53}
 
 
 class DigitalNet(PointSet):
@@ -87,7 +91,10 @@ class DigitalNet(PointSet):
     the others is one for a block of points. Nested scrambling takes a hash for each six digits of a
     coordinate. The hash, the finalizer of SplitMix64 [5]_, of a 64-bit key for each coordinate and
     of the digits before, gives the random bits of all the 63 nodes below these in the tree of
-    digits: nothing is stored, and points do not depend on how they are asked for. Host only.
+    digits: nothing is stored, and points do not depend on how they are asked for.
+
+    ``random(out=...)`` and ``random_raw(out=...)`` fill arrays on a device there, on their stream
+    and with the same bits, but for nested scrambling with `interlace`, which is host only.
 
     References
     ----------
@@ -197,9 +204,9 @@ class DigitalNet(PointSet):
 
     def _write(self, r: int, shift: Matrices, bits: int, first: int, out: NDArray[Any]) -> None:
         """Points of replication r, of coordinates of `bits` digits."""
-        drop = max(0, bits - PLACES.get(out.dtype.name, bits))
+        drop, scale = cut(out.dtype.name, bits)
         mask = np.uint64((1 << bits) - 1)
-        factor = out.dtype.type(2.0 ** (drop - bits))
+        factor = out.dtype.type(scale)
         gray = int(self.order == "gray")
         run = loops.fill("net", out.dtype.name)
         run(self._columns[r], shift, mask, np.uint64(drop), factor, gray, first, out)
@@ -219,5 +226,21 @@ class DigitalNet(PointSet):
             if out.dtype.kind == "u":
                 part[:] = raw
             else:
-                drop = max(0, self.bits - PLACES[out.dtype.name])
-                np.multiply(raw >> np.uint64(drop), 2.0 ** (drop - self.bits), out=part)
+                drop, scale = cut(out.dtype.name, self.bits)
+                np.multiply(raw >> np.uint64(drop), scale, out=part)
+
+    def _check_device(self) -> None:
+        if self._keys is not None and self.interlace > 1:
+            raise NotImplementedError(
+                'randomize="nus" with interlace > 1 is on the host only; on a device "lms+shift", '
+                "say, is accepted with it"
+            )
+
+    def _fill_on_device(self, out: NumbaArray, first: int) -> None:
+        from .._cuda import points as device
+
+        drop, scale = cut(out.dtype, self.bits)
+        device.fill(
+            "net", out, self._columns, self._shift, first=first, gray=self.order == "gray",
+            mask=(1 << self.bits) - 1, drop=drop, scale=scale, keys=self._keys,
+        )  # fmt: skip
