@@ -100,5 +100,9 @@ class _Fourier(Passes):
 
     def _roots(self, sign, levels):
         count = max(1, 1 << levels >> 1)
-        table = fft_kernel.roots(sign, count, _NUMBERS[self.dst.dtype])
-        return launch.on_device(table, self.dst.device)
+        return roots(sign, count, _NUMBERS[self.dst.dtype], self.dst.device)
+
+
+def roots(sign: int, count: int, number: str, device: int):
+    """The table `fft_kernel.roots` on the current device, of that number; it is kept."""
+    return launch.made_on_device(fft_kernel.roots, device, sign, count, number)
