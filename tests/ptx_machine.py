@@ -247,6 +247,9 @@ class _Block:
             return a * b + (
                 self.read(given[2], f"{kind[0]}{2 * int(kind[1:])}") if given[2:] else 0
             )
+        if name == "mad" and kinds[0] == "lo":
+            a, b, c = (self.read(x, kind) for x in given)
+            return a * b + c
         if name == "brev":
             a = self.read(given[0], kind)
             return np.array([int(f"{v:032b}"[::-1], 2) for v in a], a.dtype)

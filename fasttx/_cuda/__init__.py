@@ -108,6 +108,10 @@ class NumbaArray:
         given = self._dtype(dtype)
         return type(self)(cuda.device_array(shape, given, stream=self.array.stream))
 
+    def reshape(self, shape):
+        """Return the same elements, contiguous, as an array of that shape."""
+        return type(self)(self.array.reshape(shape))
+
     def _dtype(self, name):
         # NumPy may not know the name of the array's own dtype: bfloat16.
         return self.array.dtype if name == self.dtype else np.dtype(name)
