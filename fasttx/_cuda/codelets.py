@@ -247,6 +247,14 @@ class Tile:
                     new[i][p] = self._get(own + (g * along * threads + (a << form.lanes)))
         self.values, self.swapped = new, not self.swapped
 
+    def renumber(self, zero) -> None:
+        """Add a zero that no compiler knows of to the thread's numbers.
+
+        Of two halves of a kernel that have the same addresses and twiddles, a compiler would keep
+        these from the first to the second, in local memory where registers are too few.
+        """
+        self.lane, self.warp, self.at = self.lane + zero, self.warp + zero, self.at + zero
+
     def scale(self, factor) -> None:
         """Multiply all elements."""
         self.values = [[x * factor for x in element] for element in self.values]

@@ -9,11 +9,12 @@ import numpy as np
 
 from . import NumbaArray, codelets, fft, filtering_kernel, launch, memory, trace, wrap
 from .filtering_kernel import BLOCKS, Part, Sizes
-from .memory import SIMULATED, VECTOR_BYTES, cuda
+from .memory import KINDS, SHORT, SIMULATED, VECTOR_BYTES, cuda
 
-DTYPES = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")
+_HALVES = ("float16", "bfloat16")
+_INTEGERS = (*SHORT, "int64")
+DTYPES = (*_HALVES, "float32", "float64", "complex64", "complex128", *_INTEGERS)
 
-_HALVES = DTYPES[:2]
 _REAL = {"complex64": "float32", "complex128": "float64"}
 _COMPLEX = {real: name for name, real in _REAL.items()}
 _SHORTEST = 32  # samples of a window, so that they fill vectors
@@ -33,8 +34,8 @@ def check(x, name: str = "x") -> NumbaArray:
 
 
 def common(*dtypes: str) -> str:
-    """The dtype of a convolution of such samples: half precision counts as single."""
-    wide = "float64" in dtypes or "complex128" in dtypes
+    """The dtype of a convolution of such samples: halves count as float32, integers as float64."""
+    wide = any(name in ("float64", "complex128", *_INTEGERS) for name in dtypes)
     real = "float64" if wide else "float32"
     return _COMPLEX[real] if any(name in _REAL for name in dtypes) else real
 
@@ -176,7 +177,7 @@ class _Launches:
         count = max(1, own + 1 << part.levels >> 1)
         table = fft.roots(-1, count, self.number, self.device)
         kernel.launch[blocks, kernel.form.threads, self.stream](
-            *arrays, table, getattr(np, self.number)(scale), *map(np.int64, sizes)
+            *arrays, table, getattr(np, self.number)(scale), np.int32(0), *map(np.int64, sizes)
         )
 
 
@@ -191,7 +192,7 @@ class _Spectra(_Launches):
 
     def run(self):
         kernel, out, number = self.owner.kernel, self.out.flat(), self.number
-        parts = 2 if self.owner.dtype in _REAL else 1
+        parts = KINDS[self.owner.dtype].parts
         if isinstance(kernel, NumbaArray):
             if kernel.device != self.out.device:
                 raise ValueError(
@@ -204,7 +205,7 @@ class _Spectra(_Launches):
         taps, count = kernel.shape[-1], self.owner.channels
         sizes = Sizes(taps, 0, 0, self.owner.n, 0, 1, 1, count, count)
         options = {
-            "read": _REAL.get(self.owner.dtype, self.owner.dtype),
+            "read": KINDS[self.owner.dtype].read,
             "parts": parts,
             "short": self.block == "halves" and taps <= 1 << self.bits,
             "wide_in": False,
@@ -226,7 +227,7 @@ class _Work(_Launches):
     def __init__(self, owner, src, dst, step, origin, state):
         self.dtype, self.src, self.dst, self.state = dst.dtype, src, dst, state
         complex_ = dst.dtype in _REAL
-        number = _REAL.get(dst.dtype, "float64" if dst.dtype == "float64" else "float32")
+        number = KINDS[dst.dtype].number
         if complex_:
             block = "skew complex" if owner.skew else "complex"
         else:
@@ -257,17 +258,15 @@ class _Work(_Launches):
         alone = sizes.windows == 1 and sizes.origin == 0
         both = {"short": self.block == "halves" and alone and reach <= points}
         reading = {
-            "read": _REAL.get(src.dtype, src.dtype)
-            if src.size
-            else _REAL.get(dst.dtype, dst.dtype),
-            "parts": 2 if src.dtype in _REAL else 1,
+            "read": KINDS[given.dtype].read,
+            "parts": KINDS[given.dtype].parts,
             "history": self.state is not None and sizes.history > 0,
         }
-        writing = {"written": _REAL.get(dst.dtype, dst.dtype), "reverse": reverse}
+        writing = {"written": KINDS[dst.dtype].read, "reverse": reverse}
         if self.bits <= self.tile:
             part, rest = Part(self.bits), None
         else:
-            size = memory.stored(_REAL.get(src.dtype, src.dtype)).itemsize * reading["parts"]
+            size = memory.stored(KINDS[src.dtype].read).itemsize * reading["parts"]
             part, rest = self.factors(kind, size)
         width = codelets.layout(kind, part.levels + part.columns, paired=True).width
         steps = sizes.step | sizes.origin if sizes.windows > 1 or sizes.origin else 0
@@ -290,8 +289,8 @@ def last(x: NumbaArray, state: NumbaArray | None, history: int):
     """The last samples of each row, after those of `state` (else zeros), as a new array."""
     out = x.empty((*x.shape[:-1], history), x.dtype)
     if out.size:
-        parts = 2 if x.dtype in _REAL else 1
-        word = memory.stored(_REAL.get(x.dtype, x.dtype)).name
+        parts = KINDS[x.dtype].parts
+        word = memory.stored(KINDS[x.dtype].read).name
         target = out.flat()
         source = x.flat() if x.size else target
         before = target if state is None else state.flat()

@@ -100,15 +100,15 @@ def stage(
     Returns
     -------
     Kernel
-        ``launch`` is the kernel, of arguments ``(dst, src, before, spectra, roots, scale,
+        ``launch`` is the kernel, of arguments ``(dst, src, before, spectra, roots, scale, zero,
         *sizes)``: flat arrays, `before` the samples before each row, `spectra` a row of complex
         numbers for each channel, `roots` as by `fft_kernel.roots` with the sign -1, a factor of
-        what is not merged, and `Sizes`.
+        what is not merged, the number 0, and `Sizes`.
     """
     form = codelets.layout(kind, part.levels + part.columns, paired=True)
     code = BLOCKS[block]
 
-    def body(m, dst, src, before, spectra, roots, scale, *sizes):
+    def body(m, dst, src, before, spectra, roots, scale, zero, *sizes):
         tile = codelets.Tile(m, form, number, 2, swapped=split, shuffles=shuffles)
         place = Windows(tile, part, block, Sizes(*sizes), parts)
         if read:
@@ -125,6 +125,8 @@ def stage(
                 tile.scale(scale)
         if product:
             place.multiply(spectra, conjugate)
+        if split and merge:
+            tile.renumber(zero)
         if merge:
             fourier = fft_kernel.Fourier(place, 1, roots, own, conjugated=True)
             fourier.merge()
@@ -141,6 +143,7 @@ def stage(
     signature = (
         *map(trace.flat, arrays),
         getattr(numba, number),
+        numba.int32,
         *[numba.int64] * len(Sizes._fields),
     )
     return trace.kernel(name, body, signature, form)

@@ -20,7 +20,7 @@ class StructuredOperator(LinearOperator):
     Subclasses implement `_rows(x, adjoint)`: the operator, or its adjoint, applied to every row of
     the C-contiguous array `x` of shape (k, n), as an array of shape (k, m) whose dtype is the
     common one. What they know better than the defaults below they override. Those that multiply
-    vectors on a device implement `_device_rows`, the same for device arrays of shape (n,) or (k, n).
+    vectors on a device implement `_device_rows`, the same for device arrays of shape (n,), (k, n).
     """
 
     def __init__(self, dtype, shape, *, workers: int | None = None):

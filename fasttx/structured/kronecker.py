@@ -63,9 +63,9 @@ class Kronecker(_OnModes):
     increasing order of 1/nᵢ − 1/mᵢ, the cheapest order: factors that shrink come first, and no
     intermediate array is larger than argument and result. Vectors on a device are multiplied there
     where all factors are operators that do so (`Toeplitz`, `Circulant`, `Hankel`,
-    `HadamardOperator`, whose products have the dtype of the vectors, `Kronecker`). Adjoint and transpose are Kronecker
-    products again. Operators without a fast method of their own (`solve`, `slogdet`, `eigvals`,
-    `diagonal`) are made dense where that method is asked for.
+    `HadamardOperator`, whose products have the dtype of the vectors, `Kronecker`). Adjoint and
+    transpose are Kronecker products again. Operators without a fast method of their own (`solve`,
+    `slogdet`, `eigvals`, `diagonal`) are made dense where that method is asked for.
 
     References
     ----------
