@@ -21,6 +21,8 @@ _MAX_WARPS = 2 if SIMULATED else 4
 # Bits of what a thread holds and of the largest tile, by the bytes of an element in registers.
 _HELD = {4: (2, 3), 8: (2, 3), 16: (1, 2)} if SIMULATED else {4: (4, 5, 6), 8: (4, 5), 16: (3, 4)}
 TILE = {4: 6, 8: 5, 16: 4} if SIMULATED else {4: 15, 8: 13, 16: 12}
+# Registers of a thread that holds up to so many words.
+_MOST_REGISTERS = ((16, 64), (32, 80), (64, 128), (128, 224))
 # Shared memory of an exchange; little in the simulator, so that it takes several turns there too.
 _SHARED_BYTES = 64 if SIMULATED else 32 << 10
 
@@ -54,7 +56,7 @@ class Layout(NamedTuple):
     def most_registers(self) -> int:
         """Registers that a thread may have, so that several blocks fit on a multiprocessor."""
         words = (self.bytes << self.vector + self.registers) // 4
-        return 64 if words <= 16 else 80 if words <= 32 else 128
+        return next(most for words_held, most in _MOST_REGISTERS if words <= words_held)
 
     def offset(self, j: int, swapped: bool) -> int:
         """What vector j of a thread adds to the thread's index in the tile."""
@@ -246,6 +248,12 @@ class Tile:
                 for a, (i, p) in enumerate(group):
                     new[i][p] = self._get(own + (g * along * threads + (a << form.lanes)))
         self.values, self.swapped = new, not self.swapped
+
+    def beside(self) -> "Tile":
+        """Another tile of the same threads, whose turn in shared memory it is now."""
+        other = Tile(self.m, self.form, self.number, self.parts, shuffles=self.shuffles)
+        other._shared, other._met = self._shared, self._met
+        return other
 
     def renumber(self, zero) -> None:
         """Add a zero that no compiler knows of to the thread's numbers.
