@@ -117,6 +117,8 @@ class Tile:
         Whether register bits begin in the place of warp bits.
     shuffles : bool
         Whether lanes exchange by shuffles, or through shared memory.
+    gathers : bool
+        Whether there is to be room for `gather`.
 
     Attributes
     ----------
@@ -124,8 +126,11 @@ class Tile:
         The thread's elements, each a list of its parts.
     """
 
-    def __init__(self, m, form, number, parts=1, *, swapped=False, shuffles=not SIMULATED):
+    def __init__(
+        self, m, form, number, parts=1, *, swapped=False, shuffles=not SIMULATED, gathers=False
+    ):
         self.m, self.form, self.parts, self.number = m, form, parts, np.dtype(number)
+        self._least_room = 1 << form.bits if gathers else 0
         self.shuffles, self.swapped = shuffles, swapped and bool(form.swapped)
         self.lane = m.thread & (1 << form.lanes) - 1
         self.warp = m.thread >> form.lanes
@@ -249,6 +254,26 @@ class Tile:
                     new[i][p] = self._get(own + (g * along * threads + (a << form.lanes)))
         self.values, self.swapped = new, not self.swapped
 
+    def gather(self, indices: list) -> list[list]:
+        """The elements at these indices in the tile, of any threads, while no bits are swapped."""
+        form, threads = self.form, self.form.threads
+        slots = []
+        for index in indices:
+            lane = index >> form.vector & (1 << form.lanes) - 1
+            j = index >> form.vector + form.lanes & (1 << form.registers) - 1
+            warp = index >> form.vector + form.lanes + form.registers
+            k = j << form.vector | index & form.width - 1
+            slots.append(k * threads + (warp << form.lanes | lane))
+        new: list[list] = [[] for _ in indices]
+        for part in range(self.parts):
+            self._meet()
+            for k, element in enumerate(self.values):
+                self._put(self.m.thread + k * threads, element[part])
+            self.m.sync()
+            for element, slot in zip(new, slots, strict=True):
+                element.append(self._get(slot))
+        return new
+
     def beside(self) -> "Tile":
         """Another tile of the same threads, whose turn in shared memory it is now."""
         other = Tile(self.m, self.form, self.number, self.parts, shuffles=self.shuffles)
@@ -271,7 +296,8 @@ class Tile:
         """Numbers that shared memory has room for."""
         form, size = self.form, self.number.itemsize
         wanted = form.threads * self.parts << form.registers + form.vector
-        return min(wanted, max(_SHARED_BYTES // size, form.threads << form.swapped))
+        room = min(wanted, max(_SHARED_BYTES // size, form.threads << form.swapped))
+        return max(room, self._least_room)
 
     def _meet(self):
         if self._met:

@@ -3,7 +3,7 @@
 import functools
 
 from . import NumbaArray, fft_kernel, launch, wrap
-from .memory import SHORT
+from .memory import KINDS, SHORT
 from .passes import Passes
 
 # What each dtype becomes.
@@ -72,6 +72,21 @@ def check(x) -> NumbaArray:
     if given.dtype not in DTYPES:
         raise TypeError(f"x has dtype {given.dtype}; accepted on a device are {', '.join(DTYPES)}")
     return given
+
+
+def rows(kind: str, src: NumbaArray, dst: NumbaArray, n: int, merge: bool, sign, scale) -> None:
+    """Transforms of rows of n complex numbers, whatever the shapes and dtypes of their arrays."""
+    _Fourier(kind, _Rows(dst, n, kind), 1, dst.stream()).run(src, merge, sign, scale)
+
+
+class _Rows:
+    """An array of real numbers, or of complex ones, as rows of n complex numbers."""
+
+    def __init__(self, given, n, dtype):
+        self.dtype, self.device = dtype, given.device
+        self.size = given.size * KINDS[given.dtype].parts // 2
+        self.shape = self.size // n, n
+        self.flat, self.address = given.flat, given.address
 
 
 class _Fourier(Passes):

@@ -18,8 +18,8 @@ _MAX_LEVELS = 5 if SIMULATED else 13  # two rows have to find room in registers
 
 def most_points(dtype: str) -> int:
     """The longest rows of that dtype that `xor_convolve` takes."""
-    kind = KINDS[dtype]
-    return 1 << min(_MAX_LEVELS, codelets.TILE[codelets.element_bytes(dtype)]) >> kind.parts - 1
+    tile = codelets.TILE[codelets.element_bytes(dtype)]
+    return 1 << min(_MAX_LEVELS, tile - (KINDS[dtype].parts - 1))
 
 
 def xor_convolve(a: NumbaArray, b: NumbaArray, dst: NumbaArray) -> None:
