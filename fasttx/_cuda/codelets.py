@@ -8,6 +8,7 @@ memory.
 """
 
 import functools
+import operator
 from typing import NamedTuple
 
 import numpy as np
@@ -144,13 +145,12 @@ class Tile:
         start = self.form.start(self.lane, self.warp, self.swapped)
         if not self._turned:
             return start
-        shifts: dict[int, int] = {}  # masks of the bits that move equally far
-        for bit, to in self._turned.items():
-            shifts[to - bit] = shifts.get(to - bit, 0) | 1 << bit
-        index = start & ~sum(1 << bit for bit in self._turned)
-        for by, mask in shifts.items():
-            index = index | ((start & mask) << by if by > 0 else (start & mask) >> -by)
-        return index
+        return _moved(start, {bit: self._turned.get(bit, bit) for bit in range(self.form.bits)})
+
+    @property
+    def places(self) -> tuple:
+        """Which bits of the index are where: a key of what is known about elements."""
+        return self.swapped, *self._turned.items()
 
     def offset(self, k: int) -> int:
         """What element k adds to the thread's index in the tile."""
@@ -254,25 +254,39 @@ class Tile:
                     new[i][p] = self._get(own + (g * along * threads + (a << form.lanes)))
         self.values, self.swapped = new, not self.swapped
 
-    def gather(self, indices: list) -> list[list]:
-        """The elements at these indices in the tile, of any threads, while no bits are swapped."""
-        form, threads = self.form, self.form.threads
-        slots = []
-        for index in indices:
-            lane = index >> form.vector & (1 << form.lanes) - 1
-            j = index >> form.vector + form.lanes & (1 << form.registers) - 1
-            warp = index >> form.vector + form.lanes + form.registers
-            k = j << form.vector | index & form.width - 1
-            slots.append(k * threads + (warp << form.lanes | lane))
-        new: list[list] = [[] for _ in indices]
+    def gather(self, mask, also, use, zero) -> None:
+        """Replace element k by ``use(k, other)``: the index of the other differs in some bits.
+
+        These are the bits of `mask`, a value, and of the number ``also(k)``. Register bits must be
+        in their own place; `zero` is as for `renumber`.
+        """
+        form = self.form
+        slots, low, top = {}, form.vector + form.lanes, form.lanes + form.warps
+        for level in range(form.bits):
+            bit = self._in_layout(level)
+            if bit < form.vector:
+                slots[level] = top + bit
+            elif bit < low:
+                slots[level] = bit - form.vector
+            elif bit < low + form.registers:
+                slots[level] = top + bit - form.lanes
+            else:
+                slots[level] = bit - form.vector - form.registers
+        others: list[list] = [[] for _ in self.values]
         for part in range(self.parts):
+            if part:
+                self.renumber(zero)
             self._meet()
             for k, element in enumerate(self.values):
-                self._put(self.m.thread + k * threads, element[part])
+                self._put(self.m.thread + k * form.threads, element[part])
             self.m.sync()
-            for element, slot in zip(new, slots, strict=True):
-                element.append(self._get(slot))
-        return new
+            thread = self.lane | self.warp << form.lanes
+            moved = _moved(mask, slots)
+            for k, other in enumerate(others):
+                bits = moved | sum(1 << slots[i] for i in slots if also(k) >> i & 1)
+                other.append(self._get(thread + k * form.threads ^ bits))
+                if part == self.parts - 1:
+                    self.values[k] = use(k, other)
 
     def beside(self) -> "Tile":
         """Another tile of the same threads, whose turn in shared memory it is now."""
@@ -286,7 +300,7 @@ class Tile:
         Of two halves of a kernel that have the same addresses and twiddles, a compiler would keep
         these from the first to the second, in local memory where registers are too few.
         """
-        self.lane, self.warp, self.at = self.lane + zero, self.warp + zero, self.at + zero
+        self.lane, self.warp = self.lane + zero, self.warp + zero
 
     def scale(self, factor) -> None:
         """Multiply all elements."""
@@ -311,3 +325,12 @@ class Tile:
 
     def _get(self, place):
         return self.m.get(self._shared, place)
+
+
+def _moved(value, places: dict[int, int]):
+    """A value with its bits at other places."""
+    masks: dict[int, int] = {}  # of the bits that move equally far
+    for bit, to in places.items():
+        masks[to - bit] = masks.get(to - bit, 0) | 1 << bit
+    parts = [(value & mask, by) for by, mask in masks.items()]
+    return functools.reduce(operator.or_, (x << by if by > 0 else x >> -by for x, by in parts))

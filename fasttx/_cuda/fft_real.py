@@ -81,7 +81,12 @@ def _rows(src, dst, m, inverse, scale):
         blocks = max(-(-rows >> kernel.form.bits - levels), launch.MIN_BLOCKS)
         table = fft.roots(-1, m, given.number, dst.device)
         kernel.launch[blocks, kernel.form.threads, stream](
-            dst.flat(), src.flat(), table, np.int64(rows), getattr(np, given.number)(scale)
+            dst.flat(),
+            src.flat(),
+            table,
+            np.int64(rows),
+            np.int32(0),
+            getattr(np, given.number)(scale),
         )
         return
     combine = _combiner(given.number, levels, inverse)
@@ -116,13 +121,14 @@ def transform(
     Returns
     -------
     Kernel
-        ``launch`` is the kernel, of arguments ``(dst, src, roots, rows, scale)``: flat arrays,
-        `roots` as by `fft_kernel.roots` for ``2**levels`` blocks and the sign -1.
+        ``launch`` is the kernel, of arguments ``(dst, src, roots, rows, zero, scale)``: flat
+        arrays, `roots` as by `fft_kernel.roots` for ``2**levels`` blocks and the sign -1, and the
+        number 0.
     """
     given = KINDS[kind]
     form = codelets.layout(kind, levels, paired=True)
 
-    def body(m, dst, src, roots, rows, scale):
+    def body(m, dst, src, roots, rows, zero, scale):
         tile = codelets.Tile(
             m, form, given.number, 2, swapped=not inverse, shuffles=shuffles, gathers=True
         )
@@ -132,7 +138,7 @@ def transform(
         place.load(src, given.read, wide, 2)
         if not inverse:
             fourier.split()
-        _meet_partners(place, roots, inverse, wide)
+        _meet_partners(place, roots, inverse, wide, zero)
         if inverse:
             fourier.merge()
         tile.scale(scale)
@@ -140,34 +146,40 @@ def transform(
 
     array, number = trace.flat(given.number), getattr(numba, given.number)
     name = f"rfft_{kind}_{levels}_{'merge' if inverse else 'split'}"
-    return trace.kernel(name, body, (array, array, array, numba.int64, number), form)
+    signature = array, array, array, numba.int64, numba.int32, number
+    return trace.kernel(name, body, signature, form)
 
 
-def _meet_partners(place, roots, inverse, wide):
+def _meet_partners(place, roots, inverse, wide, zero):
     """Twice the spectra in place of transforms, or the reverse."""
     tile, m, name = place.tile, place.m, place.tile.number.name
     width = tile.form.width if wide else 1
-    factors, others, points = [], [], []
-    for k in range(0, len(tile.values), width):
-        at = m.convert(place.point(tile.at + tile.offset(k)), "int64")
-        numbers = m.load(roots, at * 2, name, name, 2 * width)
-        factors += [numbers[i : i + 2] for i in range(0, 2 * width, 2)]
-    for k in range(len(tile.values)):
-        index = tile.at + tile.offset(k)
-        point = place.point(index)
-        below = point  # all bits below the leading one
+    factors: list[list] = []
+
+    def point(k):
+        return place.point(tile.at + tile.offset(k))
+
+    def below(index):
+        """All bits below the leading one."""
         for step in (1, 2, 4, 8):
-            below = below | below >> step
-        others.append(index ^ below >> 1)
-        points.append(point)
-    for k, other in enumerate(tile.gather(others)):
-        first = points[k] == 0
-        x = tile.values[k]
-        one, _ = _combined(x, other, factors[k], inverse)
+            index = index | index >> step
+        return index >> 1
+
+    def combine(k, other):
+        if k % width == 0:
+            at = m.convert(point(k), "int64")
+            numbers = m.load(roots, at * 2, name, name, 2 * width)
+            factors[:] = [numbers[i : i + 2] for i in range(0, 2 * width, 2)]
+        x, first = tile.values[k], point(k) == 0
+        one, _ = _combined(x, other, factors[k % width], inverse)
         ends = [x[0] + x[1], x[0] - x[1]]
         if not inverse:
             ends = [end + end for end in ends]
-        tile.values[k] = [m.where(first, end, y) for end, y in zip(ends, one, strict=True)]
+        return [m.where(first, end, y) for end, y in zip(ends, one, strict=True)]
+
+    # Of bits apart, what is below the leading one is so for either.
+    rest = (1 << place.levels) - 1
+    tile.gather(below(place.point(tile.at)), lambda k: below(tile.offset(k) & rest), combine, zero)
 
 
 def _combined(a, b, root, inverse):

@@ -266,7 +266,7 @@ class Windows(tiles.Places):
     def _row(self, k):
         """Row, window and channel of element k; elements that differ in lower bits share them."""
         bits, sizes = self.levels + self.columns, self.sizes
-        key = self.tile.swapped, self.tile.offset(k) >> bits
+        key = self.tile.places if self.spare else (), self.tile.offset(k) >> bits
         if key not in self._rows:
             unit = self.row(self._index(k)) >> (0 if self.part.low else self.part.upper)
             line = unit // sizes.windows

@@ -113,7 +113,7 @@ class Kronecker(_OnModes):
                     f"factor {i} is {_factors.kind_of(factor)}: on a device a Kronecker product is "
                     "multiplied where all factors are operators of fasttx.structured that are"
                 )
-        rows = x.shape[:-1]
+        rows = tuple(x.shape)[:-1]
         sizes = [f.shape[0 if adjoint else 1] for f in self.factors]
         for i in range(len(sizes)):
             x = _factors.apply_on_device(self.factors[i], x, sizes, i, adjoint)

@@ -13,6 +13,8 @@ from .. import _array, _threads
 from .._cpu import fft, plan
 from .circular import CircularFilter
 
+_HOST_ONLY = "frequency-sparse filters are on the host only: pass NumPy arrays, or no keep"
+
 
 class CausalFilter:
     """Causal convolution with fixed filters, planned once.
@@ -73,7 +75,7 @@ class CausalFilter:
         self._length, self.kept = 0, 1.0
         self._keep: np.ndarray | None = None
         self._h: Any = _on_device(h, keep) if _array.is_device_array(h) else _trimmed(h)
-        self.taps = h.shape[-1] if _array.is_device_array(h) else np.shape(h)[-1]
+        self.taps = tuple(h.shape)[-1] if _array.is_device_array(h) else np.shape(h)[-1]
         self.channels = self._h.shape[0] if len(self._h.shape) == 2 else 0
         if keep is not None:
             self._sparse(keep, length)
@@ -167,9 +169,7 @@ class CausalFilter:
         from .._cuda import filtering as device
 
         if self._length:
-            raise NotImplementedError(
-                "frequency-sparse filters are on the host only: pass NumPy arrays, or no keep"
-            )
+            raise NotImplementedError(_HOST_ONLY)
         given = device.check(x)
         self._check_shape(given.shape)
         before = None
@@ -309,7 +309,9 @@ def fftconvolve_causal(
     array([2.25, 1.  ])
     """
     length = None
-    if keep is not None and not _array.is_device_array(x):
+    if keep is not None:
+        if _array.is_device_array(x):
+            raise NotImplementedError(_HOST_ONLY)
         length = np.shape(x)[-1] if np.ndim(x) else None
     planned = CausalFilter(h, keep=keep, length=length)
     return planned(x, state, return_state=return_state, workers=workers)
@@ -337,7 +339,7 @@ def _on_device(h, keep):
     given = device.check(h, "h")
     _check_filters(given.shape)
     if keep is not None:
-        raise NotImplementedError("frequency-sparse filters are on the host only")
+        raise NotImplementedError(_HOST_ONLY)
     return given
 
 

@@ -49,7 +49,7 @@ class CircularFilter:
         if self.n < max(2, kernel.shape[-1]) or self.n & (self.n - 1):
             raise ValueError(f"the length must be a power of two above 1; got {self.n}")
         self.kernel, self.skew = kernel, skew
-        self.channels = kernel.shape[0] if kernel.ndim > 1 else 1
+        self.channels = kernel.shape[0] if len(kernel.shape) > 1 else 1
         self.keep = np.zeros(0, np.uint8)
         if keep is not None:
             keep = np.broadcast_to(keep, (self.channels, keep.shape[-1]))
@@ -82,11 +82,11 @@ class CircularFilter:
         y : ndarray or device array of shape (..., length)
             Of the common dtype of kernel and x.
         """
-        length = self.n if length is None else length
-        if x.shape[-1] > self.n or not 0 <= length <= self.n:
-            raise ValueError(f"rows of {x.shape[-1]}, {length} results: at most {self.n}")
-        if self.channels > 1 and (len(x.shape) < 2 or x.shape[-2] != self.channels):
-            raise ValueError(f"x of shape {x.shape} has not {self.channels} channels")
+        length, shape = self.n if length is None else length, tuple(x.shape)
+        if shape[-1] > self.n or not 0 <= length <= self.n:
+            raise ValueError(f"rows of {shape[-1]}, {length} results: at most {self.n}")
+        if self.channels > 1 and (len(shape) < 2 or shape[-2] != self.channels):
+            raise ValueError(f"x of shape {shape} has not {self.channels} channels")
         if _array.is_device_array(x):
             return self.on_device.circular(x, length, adjoint=adjoint)
         dtype = np.result_type(self.kernel, x)
