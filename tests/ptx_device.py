@@ -99,6 +99,7 @@ def ptx_device(nvvm, monkeypatch):
     monkeypatch.setattr(launch, "MIN_BLOCKS", 1)
     monkeypatch.setattr(cuda, "to_device", lambda a: HostArray(a.copy()))
     monkeypatch.setattr(type(memory.jit(lambda x: None)), "__getitem__", launched)
+    monkeypatch.setattr(cuda, "synchronize", lambda: None)
     launch._on_device.cache_clear()
     yield lambda a: HostArray(np.array(a))
     launch._on_device.cache_clear()

@@ -78,8 +78,33 @@ def test_overwriting_and_errors(ptx_device):
     ):
         with pytest.raises(error, match=message):
             fasttx.fft_unordered(ptx_device(wrong), overwrite_x=True)
-    with pytest.raises(NotImplementedError, match="host only"):
+    with pytest.raises(TypeError, match="complex64; accepted on a device are float32, float64"):
         fasttx.rfft_unordered(given)
+    with pytest.raises(TypeError, match="float32; accepted on a device are complex64, complex128"):
+        fasttx.irfft_unordered(ptx_device(np.ones(4, "float32")))
+    with pytest.raises(ValueError, match="a power of two, at least 2; got 1"):
+        fasttx.rfft_unordered(ptx_device(np.ones(1)))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "axis"),
+    [("float32", (5, 2), -1), ("float32", (3, 64), -1), ("float64", (2, 16, 3), 1)],
+)
+def test_real_samples(ptx_device, dtype, shape, axis):
+    x = sample(np.random.default_rng(4), shape, dtype)
+    y = fasttx.rfft_unordered(ptx_device(x), axis=axis, norm="ortho").host
+    agree(y, fasttx.rfft_unordered(x, axis=axis, norm="ortho"), shape[axis])
+    agree(fasttx.irfft_unordered(ptx_device(y), axis=axis, norm="ortho").host, x, shape[axis])
+
+
+def test_long_rows_of_real_samples(ptx_device, monkeypatch):
+    from fasttx._cuda import codelets
+
+    monkeypatch.setitem(codelets.TILE, 8, 5)
+    x = sample(np.random.default_rng(5), (2, 512), "float32")
+    y = fasttx.rfft_unordered(ptx_device(x)).host
+    agree(y, fasttx.rfft_unordered(x), 512)
+    agree(fasttx.irfft_unordered(ptx_device(y)).host, x, 512)
 
 
 @pytest.mark.cuda

@@ -8,6 +8,7 @@ memory.
 """
 
 import functools
+import operator
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ _MAX_WARPS = 2 if SIMULATED else 4
 # Bits of what a thread holds and of the largest tile, by the bytes of an element in registers.
 _HELD = {4: (2, 3), 8: (2, 3), 16: (1, 2)} if SIMULATED else {4: (4, 5, 6), 8: (4, 5), 16: (3, 4)}
 TILE = {4: 6, 8: 5, 16: 4} if SIMULATED else {4: 15, 8: 13, 16: 12}
+# Registers of a thread that holds up to so many words.
+_MOST_REGISTERS = ((16, 64), (32, 80), (64, 128), (128, 224))
 # Shared memory of an exchange; little in the simulator, so that it takes several turns there too.
 _SHARED_BYTES = 64 if SIMULATED else 32 << 10
 
@@ -54,7 +57,7 @@ class Layout(NamedTuple):
     def most_registers(self) -> int:
         """Registers that a thread may have, so that several blocks fit on a multiprocessor."""
         words = (self.bytes << self.vector + self.registers) // 4
-        return 64 if words <= 16 else 80 if words <= 32 else 128
+        return next(most for words_held, most in _MOST_REGISTERS if words <= words_held)
 
     def offset(self, j: int, swapped: bool) -> int:
         """What vector j of a thread adds to the thread's index in the tile."""
@@ -115,6 +118,8 @@ class Tile:
         Whether register bits begin in the place of warp bits.
     shuffles : bool
         Whether lanes exchange by shuffles, or through shared memory.
+    gathers : bool
+        Whether there is to be room for `gather`.
 
     Attributes
     ----------
@@ -122,8 +127,11 @@ class Tile:
         The thread's elements, each a list of its parts.
     """
 
-    def __init__(self, m, form, number, parts=1, *, swapped=False, shuffles=not SIMULATED):
+    def __init__(
+        self, m, form, number, parts=1, *, swapped=False, shuffles=not SIMULATED, gathers=False
+    ):
         self.m, self.form, self.parts, self.number = m, form, parts, np.dtype(number)
+        self._least_room = 1 << form.bits if gathers else 0
         self.shuffles, self.swapped = shuffles, swapped and bool(form.swapped)
         self.lane = m.thread & (1 << form.lanes) - 1
         self.warp = m.thread >> form.lanes
@@ -137,13 +145,12 @@ class Tile:
         start = self.form.start(self.lane, self.warp, self.swapped)
         if not self._turned:
             return start
-        shifts: dict[int, int] = {}  # masks of the bits that move equally far
-        for bit, to in self._turned.items():
-            shifts[to - bit] = shifts.get(to - bit, 0) | 1 << bit
-        index = start & ~sum(1 << bit for bit in self._turned)
-        for by, mask in shifts.items():
-            index = index | ((start & mask) << by if by > 0 else (start & mask) >> -by)
-        return index
+        return _moved(start, {bit: self._turned.get(bit, bit) for bit in range(self.form.bits)})
+
+    @property
+    def places(self) -> tuple:
+        """Which bits of the index are where: a key of what is known about elements."""
+        return self.swapped, *self._turned.items()
 
     def offset(self, k: int) -> int:
         """What element k adds to the thread's index in the tile."""
@@ -247,6 +254,54 @@ class Tile:
                     new[i][p] = self._get(own + (g * along * threads + (a << form.lanes)))
         self.values, self.swapped = new, not self.swapped
 
+    def gather(self, mask, also, use, zero) -> None:
+        """Replace element k by ``use(k, other)``: the index of the other differs in some bits.
+
+        These are the bits of `mask`, a value, and of the number ``also(k)``. Register bits must be
+        in their own place; `zero` is as for `renumber`.
+        """
+        form = self.form
+        slots, low, top = {}, form.vector + form.lanes, form.lanes + form.warps
+        for level in range(form.bits):
+            bit = self._in_layout(level)
+            if bit < form.vector:
+                slots[level] = top + bit
+            elif bit < low:
+                slots[level] = bit - form.vector
+            elif bit < low + form.registers:
+                slots[level] = top + bit - form.lanes
+            else:
+                slots[level] = bit - form.vector - form.registers
+        others: list[list] = [[] for _ in self.values]
+        for part in range(self.parts):
+            if part:
+                self.renumber(zero)
+            self._meet()
+            for k, element in enumerate(self.values):
+                self._put(self.m.thread + k * form.threads, element[part])
+            self.m.sync()
+            thread = self.lane | self.warp << form.lanes
+            moved = _moved(mask, slots)
+            for k, other in enumerate(others):
+                bits = moved | sum(1 << slots[i] for i in slots if also(k) >> i & 1)
+                other.append(self._get(thread + k * form.threads ^ bits))
+                if part == self.parts - 1:
+                    self.values[k] = use(k, other)
+
+    def beside(self) -> "Tile":
+        """Another tile of the same threads, whose turn in shared memory it is now."""
+        other = Tile(self.m, self.form, self.number, self.parts, shuffles=self.shuffles)
+        other._shared, other._met = self._shared, self._met
+        return other
+
+    def renumber(self, zero) -> None:
+        """Add a zero that no compiler knows of to the thread's numbers.
+
+        Of two halves of a kernel that have the same addresses and twiddles, a compiler would keep
+        these from the first to the second, in local memory where registers are too few.
+        """
+        self.lane, self.warp = self.lane + zero, self.warp + zero
+
     def scale(self, factor) -> None:
         """Multiply all elements."""
         self.values = [[x * factor for x in element] for element in self.values]
@@ -255,7 +310,8 @@ class Tile:
         """Numbers that shared memory has room for."""
         form, size = self.form, self.number.itemsize
         wanted = form.threads * self.parts << form.registers + form.vector
-        return min(wanted, max(_SHARED_BYTES // size, form.threads << form.swapped))
+        room = min(wanted, max(_SHARED_BYTES // size, form.threads << form.swapped))
+        return max(room, self._least_room)
 
     def _meet(self):
         if self._met:
@@ -269,3 +325,12 @@ class Tile:
 
     def _get(self, place):
         return self.m.get(self._shared, place)
+
+
+def _moved(value, places: dict[int, int]):
+    """A value with its bits at other places."""
+    masks: dict[int, int] = {}  # of the bits that move equally far
+    for bit, to in places.items():
+        masks[to - bit] = masks.get(to - bit, 0) | 1 << bit
+    parts = [(value & mask, by) for by, mask in masks.items()]
+    return functools.reduce(operator.or_, (x << by if by > 0 else x >> -by for x, by in parts))

@@ -3,7 +3,7 @@
 import functools
 
 from . import NumbaArray, fft_kernel, launch, wrap
-from .memory import SHORT
+from .memory import KINDS, SHORT
 from .passes import Passes
 
 # What each dtype becomes.
@@ -74,6 +74,21 @@ def check(x, overwrite_x: bool = False) -> NumbaArray:
     return given
 
 
+def rows(kind: str, src: NumbaArray, dst: NumbaArray, n: int, merge: bool, sign, scale) -> None:
+    """Transforms of rows of n complex numbers, whatever the shapes and dtypes of their arrays."""
+    _Fourier(kind, _Rows(dst, n, kind), 1, dst.stream()).run(src, merge, sign, scale)
+
+
+class _Rows:
+    """An array of real numbers, or of complex ones, as rows of n complex numbers."""
+
+    def __init__(self, given, n, dtype):
+        self.dtype, self.device = dtype, given.device
+        self.size = given.size * KINDS[given.dtype].parts // 2
+        self.shape = self.size // n, n
+        self.flat, self.address = given.flat, given.address
+
+
 class _Fourier(Passes):
     """The passes of one transform; its elements are complex numbers."""
 
@@ -100,5 +115,9 @@ class _Fourier(Passes):
 
     def _roots(self, sign, levels):
         count = max(1, 1 << levels >> 1)
-        table = fft_kernel.roots(sign, count, _NUMBERS[self.dst.dtype])
-        return launch.on_device(table, self.dst.device)
+        return roots(sign, count, _NUMBERS[self.dst.dtype], self.dst.device)
+
+
+def roots(sign: int, count: int, number: str, device: int):
+    """The table `fft_kernel.roots` on the current device, of that number; it is kept."""
+    return launch.made_on_device(fft_kernel.roots, device, sign, count, number)

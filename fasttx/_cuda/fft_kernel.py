@@ -93,11 +93,17 @@ class Fourier:
     sign : {-1, 1}
     roots : argument
         The twiddles, as by `roots`.
+    number : int
+        The strips, whole transforms, are blocks of that number: modulo ``x**n - 1`` for 0,
+        ``x**n + 1`` for 1, ``x**n + sign * 1j`` for 3.
+    conjugated : bool
+        Whether the table has the conjugates of the twiddles: it is that of the other sign.
     """
 
-    def __init__(self, place: tiles.Places, sign: int, roots):
+    def __init__(self, place: tiles.Places, sign: int, roots, number=0, conjugated=False):
         self.place, self.tile, self.m = place, place.tile, place.m
         self.sign, self.roots = sign, roots
+        self.number, self.conjugated = number, conjugated
 
     def split(self) -> None:
         """From natural to bit-reversed order, from the highest bit down."""
@@ -127,13 +133,17 @@ class Fourier:
                 turned = self._times(_minus(x, y), self._root(i, level))
                 self.tile.values[i], self.tile.values[j] = _plus(x, y), turned
 
-    def twist(self, upper: int) -> None:
-        """Multiply by the powers of a root that make a block one of a transform of its own."""
+    def twist(self, upper: int, number: int = 0) -> None:
+        """Multiply by the powers of a root that make a block one of a transform of its own.
+
+        The blocks are those of ``2**upper`` in a block of that number.
+        """
         values, place = self.tile.values, self.place
         for k, x in enumerate(values):
             index = self.m.convert(self.tile.at + self.tile.offset(k), "int64")
-            row = place.row(index) & (1 << upper) - 1
-            values[k] = self._times(x, self._power(row, place.point(index), upper))
+            block = place.row(index) & (1 << upper) - 1 | number << upper
+            bits = upper + number.bit_length()
+            values[k] = self._times(x, self._power(block, place.point(index), bits))
 
     def _bits(self, level):
         """The bit of a thread's numbers, or of its lane, for a level; they are swapped to be so."""
@@ -160,15 +170,17 @@ class Fourier:
         above = level + 1 + place.columns
         offset = tile.offset(k) >> place.columns & (1 << place.levels) - 1
         if all(tile.held_bit(i) is not None for i in range(above, place.columns + place.levels)):
-            return unit(self.sign, offset >> level + 1)
+            return unit(self.sign, self.number << place.levels - level - 1 | offset >> level + 1)
         # Elements of a thread share a twiddle where their offsets differ below the level only.
         key = offset >> level + 1
         if key not in self._known:
             block = place.point(tile.at + tile.offset(k)) >> level + 1
+            block = block | self.number << place.levels - level - 1
             if odd is not None:  # the first root is one
                 block = m.where(odd, block, 0)
             name = tile.number.name
-            self._known[key] = m.load(self.roots, m.convert(block, "int64") * 2, name, name, 2)
+            root = m.load(self.roots, m.convert(block, "int64") * 2, name, name, 2)
+            self._known[key] = [root[0], -root[1]] if self.conjugated else root
         return self._known[key]
 
     def _add_lanes(self, bit):
@@ -206,11 +218,11 @@ class Fourier:
             root = [self.tile.number_of(root.real), self.tile.number_of(root.imag)]
         return times(x, root)
 
-    def _power(self, row, i, upper):
-        """Power i of the root of block `row` of ``2**upper``."""
+    def _power(self, block, i, upper):
+        """Power i of the root of a block of ``2**upper``."""
         m, number = self.m, self.tile.number.name
         whole = 1 << upper + self.place.levels
-        reverse = m.convert(m.reverse(m.convert(row, "uint32")) >> 32 - upper, "int64")
+        reverse = m.convert(m.reverse(m.convert(block, "uint32")) >> 32 - upper, "int64")
         step = reverse * i & whole - 1
         # From minus to plus half a turn, where sines are most accurate.
         step = m.where(step >= whole // 2, step - whole, step)

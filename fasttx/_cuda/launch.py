@@ -30,9 +30,18 @@ def over(kernel, count: int, stream, *arguments) -> None:
 
 def on_device(table: np.ndarray, device: int):
     """A copy of a small constant array on the current device, of that number; the last are kept."""
-    return _on_device(table.tobytes(), table.dtype.str, device)
+    return made_on_device(_from_bytes, device, table.tobytes(), table.dtype.str)
+
+
+def made_on_device(make, device: int, *arguments):
+    """The constant array ``make(*arguments)``, as by `on_device`: made where it is not kept."""
+    return _on_device(make, device, arguments)
 
 
 @functools.lru_cache(maxsize=64)
-def _on_device(values, dtype, device):
-    return cuda.to_device(np.frombuffer(values, dtype))
+def _on_device(make, device, arguments):
+    return cuda.to_device(make(*arguments))
+
+
+def _from_bytes(values, dtype):
+    return np.frombuffer(values, dtype)

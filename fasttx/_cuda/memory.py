@@ -191,14 +191,17 @@ def _parts(builder, vector, memory):
 
 
 def _widen(builder, value, memory, number):
+    unsigned, wanted = memory.startswith("u"), scalar(number)
     if memory == "float16":
-        return builder.fpext(builder.bitcast(value, ir.HalfType()), ir.FloatType())
+        return builder.fpext(builder.bitcast(value, ir.HalfType()), wanted)
     if memory == "bfloat16":
         word = ir.IntType(32)
-        return builder.bitcast(builder.shl(builder.zext(value, word), word(16)), ir.FloatType())
+        value = builder.bitcast(builder.shl(builder.zext(value, word), word(16)), ir.FloatType())
+        memory = "float32"
     if memory == number:
         return value
-    unsigned, wanted = memory.startswith("u"), scalar(number)
+    if memory == "float32":
+        return builder.fpext(value, wanted)
     if number.startswith("float"):
         return (builder.uitofp if unsigned else builder.sitofp)(value, wanted)
     if wanted.width == value.type.width:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
-from .. import _threads
+from .. import _array, _threads
 
 # Dense products and copies of right-hand sides go by blocks of about this many bytes.
 BLOCK_BYTES = 1 << 24
@@ -19,7 +19,8 @@ class StructuredOperator(LinearOperator):
 
     Subclasses implement `_rows(x, adjoint)`: the operator, or its adjoint, applied to every row of
     the C-contiguous array `x` of shape (k, n), as an array of shape (k, m) whose dtype is the
-    common one. What they know better than the defaults below they override.
+    common one. What they know better than the defaults below they override. Those that multiply
+    vectors on a device implement `_device_rows`, the same for device arrays of shape (n,), (k, n).
     """
 
     def __init__(self, dtype, shape, *, workers: int | None = None):
@@ -54,6 +55,51 @@ class StructuredOperator(LinearOperator):
 
     def _rmatmat(self, x):
         return self._columns(x, True)
+
+    # SciPy's methods would ask NumPy for an array on a device.
+
+    def matvec(self, x):
+        return self._product(super().matvec, x, False)
+
+    def rmatvec(self, x):
+        return self._product(super().rmatvec, x, True)
+
+    def matmat(self, X):
+        return self._product(super().matmat, X, False, (2,))
+
+    def rmatmat(self, X):
+        return self._product(super().rmatmat, X, True, (2,))
+
+    def dot(self, x):
+        return self._product(super().dot, x, False)
+
+    def _rdot(self, x):
+        if not _array.is_device_array(x):
+            return super()._rdot(x)
+        self._check_factor(x, 0, -1, (1, 2))
+        return self._transpose()._device_rows(x, False)
+
+    def _product(self, on_host, x, adjoint, dimensions=(1, 2)):
+        if not _array.is_device_array(x):
+            return on_host(x)
+        self._check_factor(x, 0 if adjoint else 1, 0, dimensions)
+        return self._device_columns(x, adjoint)
+
+    def _check_factor(self, x, side, axis, dimensions):
+        shape = tuple(x.shape)
+        if len(shape) not in dimensions or shape[axis] != self.shape[side]:
+            raise ValueError(f"dimension mismatch: {self.shape}, {shape}")
+
+    def _device_columns(self, x, adjoint):
+        """The operator on a vector or the columns of a matrix on a device."""
+        if len(x.shape) == 1:
+            return self._device_rows(x, adjoint)
+        return as_columns(self._device_rows(as_columns(x), adjoint))
+
+    def _device_rows(self, x, adjoint):
+        raise NotImplementedError(
+            f"{type(self).__name__} multiplies on the host only: NumPy arrays"
+        )
 
     def to_dense(self) -> np.ndarray:
         """The matrix as an array of shape (m, n)."""
@@ -117,13 +163,29 @@ def check_square(operator: LinearOperator, what: str) -> int:
     return operator.shape[0]
 
 
+def as_columns(x):
+    """The transpose of a matrix on a device, a new array in C order."""
+    from .._cuda import transposition, wrap
+
+    given = wrap(x)
+    rows, columns = given.shape
+    return transposition.transpose(given, 1, rows, columns, (columns, rows)).array
+
+
 def check_rhs(b, length: int, dtype) -> np.ndarray:
     """A right-hand side of shape (length,) or (length, k), of the dtype of the solution."""
+    if _array.is_device_array(b):
+        raise NotImplementedError("this system is solved on the host only: pass a NumPy array")
     b = np.asarray(b)
-    if b.ndim not in (1, 2) or b.shape[0] != length:
-        raise ValueError(f"b must have shape ({length},) or ({length}, k); got {b.shape}")
+    check_rhs_shape(b.shape, length)
     b = as_entries(b, "b", None)
     return b.astype(np.result_type(dtype, b.dtype), copy=False)
+
+
+def check_rhs_shape(shape, length: int) -> None:
+    """Refuse right-hand sides that are not of shape (length,) or (length, k)."""
+    if len(shape) not in (1, 2) or shape[0] != length:
+        raise ValueError(f"b must have shape ({length},) or ({length}, k); got {tuple(shape)}")
 
 
 def padded_length(points: int) -> int:

@@ -125,6 +125,24 @@ def _operator_rows(operator, rows, adjoint):
     return np.asarray(apply(rows.T)).T
 
 
+def apply_on_device(factor: StructuredOperator, x, sizes: Sequence[int], mode: int, adjoint: bool):
+    """The factor, or its adjoint, on one mode of the rows of a device array of that shape."""
+    from .._cuda import transposition, wrap
+
+    given = wrap(x)
+    n, tail = sizes[mode], math.prod(sizes[mode + 1 :])
+    outer = math.prod(x.shape) // (n * tail)
+    rows = transposition.transpose(given, outer, n, tail, (outer * tail, n))
+    result = wrap(factor._device_rows(rows.array, adjoint))
+    m = result.shape[-1]
+    return transposition.transpose(result, outer, tail, m, (outer, m, tail)).array
+
+
+def kind_of(factor: Factor) -> str:
+    """What a factor is, for messages."""
+    return "an array" if isinstance(factor, np.ndarray) else f"a {type(factor).__name__}"
+
+
 def apply_columns(
     function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, mode: int
 ) -> np.ndarray:

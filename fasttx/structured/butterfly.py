@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from .. import _threads
+from .. import _array, _threads
 from .._cpu import butterfly as loops
 from ..transforms.fwht import fwht, ifwht
 from ..transforms.hadamard import base_matrix, hadamard, split_length
 from . import _factors
-from ._base import StructuredOperator, as_entries, check_rhs
+from ._base import StructuredOperator, as_entries, check_rhs, check_rhs_shape
 
 # Bytes of the columns that go through all levels together, which are at least eight.
 _BLOCK_BYTES = 1 << 18
@@ -43,7 +43,8 @@ class HadamardOperator(StructuredOperator):
     Notes
     -----
     A product takes n log2(n) additions for n = 2**k. The inverse is the transpose divided by n; the
-    matrix is symmetric for n = 2**k and for most other orders.
+    matrix is symmetric for n = 2**k and for most other orders. Products and solutions of vectors on
+    a device are found there.
 
     Examples
     --------
@@ -94,29 +95,38 @@ class HadamardOperator(StructuredOperator):
             x = x.astype(np.float64)
         return self._apply(x, 0, adjoint != self._transposed)
 
-    def solve(self, b: ArrayLike, **options: Any) -> np.ndarray:
+    def _device_columns(self, x, adjoint):
+        return self._apply(x, 0, adjoint != self._transposed)
+
+    def _device_rows(self, x, adjoint):
+        return self._apply(x, -1, adjoint != self._transposed)
+
+    def solve(self, b: ArrayLike, **options: Any) -> Any:
         """Solution of ``H x = b``: the inverse transform.
 
         Parameters
         ----------
-        b : (n,) or (n, k) array_like
+        b : (n,) or (n, k) array_like or device array
             Right-hand sides.
 
         Returns
         -------
-        x : ndarray
+        x : ndarray or device array
             Of the shape and dtype of `b`, float64 for integers.
 
         Raises
         ------
         ValueError
-            If `b` has another length or is not finite.
+            If `b` has another length or, on the host, is not finite.
         """
         if options:
             raise TypeError(f"unknown options of solve: {', '.join(options)}")
-        b = check_rhs(b, self.shape[0], np.float32)
-        if not b.size:
-            return b.copy()
+        if _array.is_device_array(b):
+            check_rhs_shape(b.shape, self.shape[0])
+        else:
+            b = check_rhs(b, self.shape[0], np.float32)
+            if not b.size:
+                return b.copy()
         if self._transposed:
             return fwht(b, axis=0, norm="forward", workers=self.workers)
         return ifwht(b, axis=0, workers=self.workers)

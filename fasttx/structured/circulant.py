@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import fft
 
+from .. import _array
 from ..transforms.circular import CircularFilter
 from . import _iterative
-from ._base import StructuredOperator, as_entries, check_rhs, check_square
+from ._base import StructuredOperator, as_entries, check_rhs, check_rhs_shape, check_square
 from .toeplitz import Toeplitz
 
 # Up to here a dense factorisation is as good as iterations, and what is left where they fail.
@@ -75,6 +76,16 @@ class Circulant(StructuredOperator):
         if n > 1 and n & (n - 1) == 0:
             return self._filter(x, adjoint=adjoint, workers=self.workers)
         return self._spectral(x, self._values.conj() if adjoint else self._values)
+
+    def _device_rows(self, x, adjoint):
+        n = self.c.size
+        if n > 1 and n & (n - 1) == 0:
+            return self._filter(x, adjoint=adjoint)
+        return self._embedded._device_rows(x, adjoint)
+
+    @functools.cached_property
+    def _embedded(self):
+        return Toeplitz(self.c, np.roll(self.c[::-1], 1))
 
     def _spectral(self, x, values):
         """Rows of `x` multiplied by the circulant with these eigenvalues, real if c and x are."""
@@ -153,19 +164,23 @@ class Circulant(StructuredOperator):
         column = column if self.dtype.kind == "c" else column.real
         return Circulant(column.astype(self.dtype), workers=self.workers)
 
+    @functools.cached_property
+    def _inverse(self):
+        return self.inv()
+
     def solve(self, b: ArrayLike, *, full_output: bool = False) -> Any:
         """Solution of ``C x = b``: a division of spectra.
 
         Parameters
         ----------
-        b : (n,) or (n, k) array_like
+        b : (n,) or (n, k) array_like or device array
             Right-hand sides.
         full_output : bool, optional
             If True, return also the backward errors.
 
         Returns
         -------
-        x : ndarray
+        x : ndarray or device array
             Of the shape of `b` and the common dtype.
         info : SolveInfo
             Only if `full_output`.
@@ -180,8 +195,15 @@ class Circulant(StructuredOperator):
         Notes
         -----
         Backward stable: the transforms are unitary up to scale. The division is in double
-        precision.
+        precision. On a device x is the product of `inv()` and `b`, in the common precision, and `b`
+        is not looked at; `full_output` is for the host only.
         """
+        if _array.is_device_array(b):
+            if full_output:
+                raise NotImplementedError("full_output is for NumPy arrays only")
+            check_rhs_shape(b.shape, self.c.size)
+            self._check_regular()
+            return self._inverse.dot(b)
         b = check_rhs(b, self.c.size, self.dtype)
         self._check_regular()
         rows = b.reshape(self.c.size, b.size // self.c.size if self.c.size else 0).T
@@ -221,7 +243,7 @@ class Hankel(StructuredOperator):
     Notes
     -----
     A Toeplitz matrix with its columns in reverse order: products, `solve` and `slogdet` are those
-    of `Toeplitz`, with what they cost.
+    of `Toeplitz`, with what they cost, on a device too.
 
     Examples
     --------
@@ -252,6 +274,18 @@ class Hankel(StructuredOperator):
         if adjoint:
             return self._toeplitz._rows(x, True)[:, ::-1]
         return self._toeplitz._rows(np.ascontiguousarray(x[:, ::-1]), False)
+
+    def _device_rows(self, x, adjoint):
+        # With rows in reverse order it is a Toeplitz matrix too: results are written backwards.
+        if adjoint:
+            return self._adjoint()._device_rows(x, False)
+        return self._reversed(x, self.shape[0])
+
+    @functools.cached_property
+    def _reversed(self):
+        m, h = self.shape[0], self._h
+        rows = Toeplitz(h[:m][::-1], h[m - 1 :]) if 0 not in self.shape else self._toeplitz
+        return functools.partial(rows._filter.on_device.circular, reverse=True)
 
     def _transpose(self):
         m, n = self.shape

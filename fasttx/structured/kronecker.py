@@ -61,9 +61,11 @@ class Kronecker(_OnModes):
     The shape is (∏mᵢ, ∏nᵢ). A product costs at most Σ mᵢ·(points at that time) multiplications for
     dense factors, one call of BLAS each, and one copy and one call for operators. The modes go in
     increasing order of 1/nᵢ − 1/mᵢ, the cheapest order: factors that shrink come first, and no
-    intermediate array is larger than argument and result. Adjoint and transpose are Kronecker
-    products again. Operators without a fast method of their own (`solve`, `slogdet`, `eigvals`,
-    `diagonal`) are made dense where that method is asked for.
+    intermediate array is larger than argument and result. Vectors on a device are multiplied there
+    where all factors are operators that do so (`Toeplitz`, `Circulant`, `Hankel`,
+    `HadamardOperator`, whose products have the dtype of the vectors, `Kronecker`). Adjoint and
+    transpose are Kronecker products again. Operators without a fast method of their own (`solve`,
+    `slogdet`, `eigvals`, `diagonal`) are made dense where that method is asked for.
 
     References
     ----------
@@ -103,6 +105,20 @@ class Kronecker(_OnModes):
             x = _factors.apply_factor(self.factors[i], x.reshape(-1, *sizes), i + 1, adjoint)
             sizes[i] = results[i]
         return x.reshape(-1, math.prod(sizes)).astype(dtype, copy=False)
+
+    def _device_rows(self, x, adjoint):
+        for i, factor in enumerate(self.factors):
+            if not isinstance(factor, StructuredOperator):
+                raise NotImplementedError(
+                    f"factor {i} is {_factors.kind_of(factor)}: on a device a Kronecker product is "
+                    "multiplied where all factors are operators of fasttx.structured that are"
+                )
+        rows = tuple(x.shape)[:-1]
+        sizes = [f.shape[0 if adjoint else 1] for f in self.factors]
+        for i in range(len(sizes)):
+            x = _factors.apply_on_device(self.factors[i], x, sizes, i, adjoint)
+            sizes[i] = self.factors[i].shape[1 if adjoint else 0]
+        return x.reshape((*rows, math.prod(sizes)))
 
     def solve(self, b: ArrayLike, **options: Any) -> np.ndarray:
         """Solution of ``A x = b``, factor by factor.

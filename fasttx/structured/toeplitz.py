@@ -49,7 +49,8 @@ class Toeplitz(StructuredOperator):
     -----
     A product embeds T in a skew-circulant matrix of order N, the power of two from m + n − 1 on,
     whose spectrum is kept: O(N log N) for each right-hand side, made in cache row by row. float32
-    and complex64 are multiplied in single precision.
+    and complex64 are multiplied in single precision. Vectors on a device are multiplied there; the
+    spectrum is kept on it. Solutions and determinants are found on the host.
 
     References
     ----------
@@ -93,6 +94,9 @@ class Toeplitz(StructuredOperator):
         if 0 in self.shape:
             return np.zeros((len(x), length), np.result_type(self.dtype, x))
         return self._filter(x, length, adjoint=adjoint, workers=self.workers)
+
+    def _device_rows(self, x, adjoint):
+        return self._filter(x, self.shape[1 if adjoint else 0], adjoint=adjoint)
 
     def _transpose(self):
         return Toeplitz(self.r, self.c, workers=self.workers)

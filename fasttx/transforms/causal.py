@@ -13,15 +13,17 @@ from .. import _array, _threads
 from .._cpu import fft, plan
 from .circular import CircularFilter
 
+_HOST_ONLY = "frequency-sparse filters are on the host only: pass NumPy arrays, or no keep"
+
 
 class CausalFilter:
     """Causal convolution with fixed filters, planned once.
 
     Parameters
     ----------
-    h : array_like of shape (taps,) or (channels, taps)
+    h : array_like or device array of shape (taps,) or (channels, taps)
         One filter for all rows, or one for each channel. float32, float64, complex64 or complex128;
-        integers give float64.
+        integers give float64. On a device halves too, and there its values are not looked at.
     keep : float or array_like of bool, optional
         Frequency-sparse filters: which blocks of the spectrum to keep; the others are taken to be
         zero and skipped. A float from 0 (excluded) to 1 keeps that share of 32 blocks, those of the
@@ -41,7 +43,11 @@ class CausalFilter:
     -----
     Zeros at the end of all filters are cut off first and cost nothing. Windows of the transform
     overlap by ``taps - 1`` samples; their length n is chosen for the least work, O(n log n) each.
-    Host only.
+
+    Sequences on a device are convolved there, with filters from the host or from that device, in
+    one kernel where windows of 2**14 samples are enough (2**13 in double precision, half as many
+    complex ones): samples are read once and results written once. Longer windows take three
+    kernels. The spectra of the filters are kept on the device; `keep` is for the host only.
 
     A frequency-sparse filter is one window of n = 2**p >= length + taps - 1 samples. Its spectrum
     consists of the values at n/2 frequencies ``(2 k + 3/2)/n`` cycles a sample (and of their
@@ -65,23 +71,12 @@ class CausalFilter:
         keep: float | ArrayLike | None = None,
         length: int | None = None,
     ):
-        h = _array.as_array(h)
-        if h.dtype.kind in "bui" or _array.is_half(h.dtype):
-            h = h.astype(np.float32 if _array.is_half(h.dtype) else np.float64)
-        if h.ndim not in (1, 2) or h.size == 0:
-            raise ValueError(f"h must have shape (taps,) or (channels, taps); got {h.shape}")
-        if not np.isfinite(h).all():
-            raise ValueError("h has entries that are not finite")
-        used = h.shape[-1]
-        if not h[..., -1].any():
-            places = np.flatnonzero(h.reshape(-1, used).any(axis=0))
-            used = places[-1] + 1 if places.size else 1
-        self._h = np.ascontiguousarray(h[..., :used])
-        self.taps = h.shape[-1]
-        self.channels = h.shape[0] if h.ndim == 2 else 0
         self._plans: dict[int, CircularFilter] = {}
         self._length, self.kept = 0, 1.0
         self._keep: np.ndarray | None = None
+        self._h: Any = _on_device(h, keep) if _array.is_device_array(h) else _trimmed(h)
+        self.taps = tuple(h.shape)[-1] if _array.is_device_array(h) else np.shape(h)[-1]
+        self.channels = self._h.shape[0] if len(self._h.shape) == 2 else 0
         if keep is not None:
             self._sparse(keep, length)
 
@@ -97,9 +92,9 @@ class CausalFilter:
 
         Parameters
         ----------
-        x : array_like of shape (..., length) or (..., channels, length)
+        x : array_like or device array of shape (..., length) or (..., channels, length)
             Real or complex samples.
-        state : ndarray of shape (..., taps - 1), optional
+        state : ndarray or device array of shape (..., taps - 1), optional
             The samples before, from the call for the block before; zeros by default.
         return_state : bool, optional
             Also return the last ``taps - 1`` samples, for the block that follows.
@@ -109,7 +104,8 @@ class CausalFilter:
         Returns
         -------
         y : ndarray
-            Of x's shape and of the common dtype of x and h.
+            Of x's shape and of the common dtype of x and h. On a device x in half precision keeps
+            its dtype where h is real and not of float64.
         state : ndarray
             With `return_state`.
 
@@ -118,17 +114,22 @@ class CausalFilter:
         ValueError
             If the shapes do not fit, or with frequency-sparse filters a state is given or asked
             for, or the length is another than planned.
+        TypeError
+            If `x` and `state` are not both on a device, or the filters alone are.
+        NotImplementedError
+            If `x` is on a device and the filters are frequency-sparse.
         """
         if workers is not None:
             _threads.check_workers(workers)
+        if _array.is_device_array(x):
+            return self._convolve_on_device(x, state, return_state)
         return self._convolve(self._samples(x), state, return_state, workers)
 
     def _convolve(self, x, state, return_state, workers):
         rows, history = x.shape[:-1], self.taps - 1
         if state is not None:
             state = np.asarray(state)
-            if state.shape != (*rows, history):
-                raise ValueError(f"state must have shape {(*rows, history)}; got {state.shape}")
+            self._check_state(state, rows)
         if self._length:
             if state is not None or return_state:
                 raise ValueError("frequency-sparse filters take whole sequences: no state")
@@ -144,17 +145,45 @@ class CausalFilter:
         return y, np.concatenate([before, x], axis=-1)[..., x.shape[-1] :]
 
     def _samples(self, x):
-        if _array.is_device_array(x):
-            raise NotImplementedError("causal convolution is on the host only: pass a NumPy array")
+        if not isinstance(self._h, np.ndarray):
+            raise TypeError("the filters are on a device: x must be there too")
         x = _array.as_array(x)
         if x.dtype.kind in "bui":
             x = x.astype(np.float64)
         elif _array.is_half(x.dtype):
             x = x.astype(np.float32)
-        if x.ndim == 0 or (self.channels and (x.ndim < 2 or x.shape[-2] != self.channels)):
-            channels = f"{self.channels}, " if self.channels else ""
-            raise ValueError(f"x must have shape (..., {channels}length); got {x.shape}")
+        self._check_shape(x.shape)
         return x
+
+    def _check_shape(self, shape):
+        if not shape or (self.channels and (len(shape) < 2 or shape[-2] != self.channels)):
+            channels = f"{self.channels}, " if self.channels else ""
+            raise ValueError(f"x must have shape (..., {channels}length); got {shape}")
+
+    def _check_state(self, state, rows):
+        shape = (*rows, self.taps - 1)
+        if state is not None and tuple(state.shape) != shape:
+            raise ValueError(f"state must have shape {shape}; got {tuple(state.shape)}")
+
+    def _convolve_on_device(self, x, state, return_state):
+        from .._cuda import filtering as device
+
+        if self._length:
+            raise NotImplementedError(_HOST_ONLY)
+        given = device.check(x)
+        self._check_shape(given.shape)
+        before = None
+        if state is not None:
+            if not _array.is_device_array(state):
+                raise TypeError("x is on a device: state must be there too")
+            before = device.check(state, "state")
+            self._check_state(before, given.shape[:-1])
+            if before.dtype != given.dtype:
+                raise TypeError(f"state has dtype {before.dtype}, x has {given.dtype}")
+        back = self._h.shape[-1] - 1
+        n, step = device.window(given.shape[-1], back, state is not None, self._h, given.dtype)
+        y = self._planned(n).on_device.causal(x, step, before)
+        return (y, device.last(given, before, self.taps - 1)) if return_state else y
 
     def _whole(self, x, state, workers):
         """All results for `x`, by windows that overlap."""
@@ -220,12 +249,13 @@ def fftconvolve_causal(
 
     Parameters
     ----------
-    x : array_like of shape (..., length) or (..., channels, length)
+    x : array_like or device array of shape (..., length) or (..., channels, length)
         Signals of any length. float32 and float64 stay what they are; the result has the common
-        dtype of `x` and `h`.
-    h : array_like of shape (taps,) or (channels, taps)
-        The filters, shorter or longer than the signals; zeros at their ends cost nothing.
-    state : ndarray of shape (..., taps - 1), optional
+        dtype of `x` and `h`. On a device x in half precision keeps its dtype, see `CausalFilter`.
+    h : array_like or device array of shape (taps,) or (channels, taps)
+        The filters, shorter or longer than the signals; zeros at their ends cost nothing on the
+        host.
+    state : ndarray or device array of shape (..., taps - 1), optional
         The samples before `x`; zeros by default.
     return_state : bool, optional
         Also return the last ``taps - 1`` samples, as `state` of the call for what follows.
@@ -246,9 +276,9 @@ def fftconvolve_causal(
     ValueError
         If the shapes do not fit.
     TypeError
-        If a dtype is not accepted.
+        If a dtype is not accepted, or `h` or `state` is on a device and `x` is not.
     NotImplementedError
-        For device arrays: host only.
+        If `keep` is given for device arrays.
 
     See Also
     --------
@@ -280,9 +310,42 @@ def fftconvolve_causal(
     """
     length = None
     if keep is not None:
+        if _array.is_device_array(x):
+            raise NotImplementedError(_HOST_ONLY)
         length = np.shape(x)[-1] if np.ndim(x) else None
     planned = CausalFilter(h, keep=keep, length=length)
     return planned(x, state, return_state=return_state, workers=workers)
+
+
+def _trimmed(h):
+    """Filters on the host, checked, without the zeros at the end of all of them."""
+    h = _array.as_array(h)
+    if h.dtype.kind in "bui" or _array.is_half(h.dtype):
+        h = h.astype(np.float32 if _array.is_half(h.dtype) else np.float64)
+    _check_filters(h.shape)
+    if not np.isfinite(h).all():
+        raise ValueError("h has entries that are not finite")
+    used = h.shape[-1]
+    if not h[..., -1].any():
+        places = np.flatnonzero(h.reshape(-1, used).any(axis=0))
+        used = places[-1] + 1 if places.size else 1
+    return np.ascontiguousarray(h[..., :used])
+
+
+def _on_device(h, keep):
+    """Filters on a device."""
+    from .._cuda import filtering as device
+
+    given = device.check(h, "h")
+    _check_filters(given.shape)
+    if keep is not None:
+        raise NotImplementedError(_HOST_ONLY)
+    return given
+
+
+def _check_filters(shape):
+    if len(shape) not in (1, 2) or 0 in shape:
+        raise ValueError(f"h must have shape (taps,) or (channels, taps); got {shape}")
 
 
 @functools.lru_cache(maxsize=256)

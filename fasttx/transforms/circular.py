@@ -1,7 +1,8 @@
 """Circular convolution with a fixed kernel: spectra are kept, rows are convolved in cache."""
 
 import math
-from functools import partial
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ class CircularFilter:
 
     Parameters
     ----------
-    kernel : ndarray of shape (taps,) or (channels, taps)
+    kernel : ndarray or wrapped device array of shape (taps,) or (channels, taps)
         float32, float64, complex64 or complex128. With channels, row i is the kernel of index i of
         the next to last axis of what is filtered.
     n : int, optional
@@ -33,7 +34,7 @@ class CircularFilter:
     Notes
     -----
     Each row is loaded into scratch, transformed, multiplied and transformed back before the next:
-    2 n log2(n) butterflies for n complex or 2 n real numbers. Host only.
+    2 n log2(n) butterflies for n complex or 2 n real numbers. On a device too, without `keep`.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class CircularFilter:
         if self.n < max(2, kernel.shape[-1]) or self.n & (self.n - 1):
             raise ValueError(f"the length must be a power of two above 1; got {self.n}")
         self.kernel, self.skew = kernel, skew
-        self.channels = kernel.shape[0] if kernel.ndim > 1 else 1
+        self.channels = kernel.shape[0] if len(kernel.shape) > 1 else 1
         self.keep = np.zeros(0, np.uint8)
         if keep is not None:
             keep = np.broadcast_to(keep, (self.channels, keep.shape[-1]))
@@ -57,17 +58,17 @@ class CircularFilter:
 
     def __call__(
         self,
-        x: np.ndarray,
+        x: Any,
         length: int | None = None,
         *,
         adjoint: bool = False,
         workers: int | None = None,
-    ) -> np.ndarray:
+    ) -> Any:
         """Convolve the rows of `x`.
 
         Parameters
         ----------
-        x : ndarray of shape (..., m) or (..., channels, m)
+        x : ndarray or device array of shape (..., m) or (..., channels, m)
             Real or complex, m <= n.
         length : int, optional
             How many of the n results of a row to return; default all.
@@ -78,16 +79,18 @@ class CircularFilter:
 
         Returns
         -------
-        y : ndarray of shape (..., length)
+        y : ndarray or device array of shape (..., length)
             Of the common dtype of kernel and x.
         """
-        length = self.n if length is None else length
+        length, shape = self.n if length is None else length, tuple(x.shape)
+        if shape[-1] > self.n or not 0 <= length <= self.n:
+            raise ValueError(f"rows of {shape[-1]}, {length} results: at most {self.n}")
+        if self.channels > 1 and (len(shape) < 2 or shape[-2] != self.channels):
+            raise ValueError(f"x of shape {shape} has not {self.channels} channels")
+        if _array.is_device_array(x):
+            return self.on_device.circular(x, length, adjoint=adjoint)
         dtype = np.result_type(self.kernel, x)
         x = np.ascontiguousarray(x, dtype)
-        if x.shape[-1] > self.n or not 0 <= length <= self.n:
-            raise ValueError(f"rows of {x.shape[-1]}, {length} results: at most {self.n}")
-        if self.channels > 1 and (x.ndim < 2 or x.shape[-2] != self.channels):
-            raise ValueError(f"x of shape {x.shape} has not {self.channels} channels")
         out = np.empty((*x.shape[:-1], length), dtype)
         if x.size == 0:
             out[...] = 0
@@ -107,6 +110,13 @@ class CircularFilter:
         if out.size:
             self._convolve(x, out, (step, origin, back), 0, workers)
         return out
+
+    @cached_property
+    def on_device(self) -> Any:
+        """The same filter for device arrays."""
+        from .._cuda.filtering import Filter
+
+        return Filter(self.kernel, self.n, self.skew)
 
     def block_energies(self, blocks):
         """Energy of each block of the spectra, of shape (channels, blocks)."""

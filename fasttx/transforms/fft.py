@@ -182,16 +182,16 @@ def rfft_unordered(
     ----------
     x : array_like
         Real samples in natural order. float32 (and float16, bfloat16) gives complex64; float64,
-        bool and integers give complex128.
+        bool and integers give complex128. On a device float32 and float64 are accepted.
     axis, norm, workers
         As for `fft_unordered`.
     overwrite_x : bool, optional
         If True, the result may take the memory of `x`: it does if `x` is a writable float32 or
-        float64 array, C-contiguous, transformed along its last axis.
+        float64 array on the host, C-contiguous, transformed along its last axis.
 
     Returns
     -------
-    out : ndarray
+    out : ndarray or device array
         Of the shape of `x`, but half as long along `axis`.
 
     Raises
@@ -200,8 +200,6 @@ def rfft_unordered(
         If the length is not a power of two and at least 2, or an argument not one of the accepted.
     TypeError
         If the dtype is not real.
-    NotImplementedError
-        For device arrays: host only.
 
     Notes
     -----
@@ -231,7 +229,8 @@ def irfft_unordered(
 
     The inverse of `rfft_unordered` with the same `norm`. The result is twice as long along `axis`
     as `x`, in float32 for complex64 and in float64 otherwise. With `overwrite_x` it may take the
-    memory of `x`, as there. Errors are those of `rfft_unordered`, for lengths 2**p of `x`.
+    memory of `x`, as there. On a device complex64 and complex128 are accepted. Errors are those of
+    `rfft_unordered`, for lengths 2**p of `x`.
 
     Examples
     --------
@@ -270,22 +269,41 @@ def _on_device(name, kind, sign, x, axis, norm, overwrite_x, workers):
 
     inverse = name[0] == "i"
     _array.norm_factor(norm, 1, inverse)
-    if workers is not None:
-        _threads.check_workers(workers)
-    shape = device.check(x, overwrite_x).shape
-    axis = _array.check_axis(axis, len(shape))
-    n = shape[axis]
-    check_power(n, 1)
-    if n > 1 << device.MAX_LEVELS:
-        raise ValueError(
-            f"transforms on a device have at most 2**{device.MAX_LEVELS} points; got n = {n}"
-        )
+    axis, n = _checked_shape(
+        device.check(x, overwrite_x).shape, axis, workers, 1, device.MAX_LEVELS
+    )
     scale = _array.norm_factor(norm, n, inverse)
     return device.fft(x, axis, kind == "merge", sign, scale, overwrite_x)
 
 
+def _real_on_device(x, axis, norm, overwrite_x, workers, inverse):
+    from .._cuda import fft_real as device
+
+    _array.norm_factor(norm, 1, inverse)
+    shape, most = device.check(x, inverse, overwrite_x).shape, device.MAX_LEVELS
+    if inverse:
+        axis, n = _checked_shape(shape, axis, workers, 1, most)
+        return device.irfft(x, axis, _array.norm_factor(norm, 2 * n, inverse))
+    axis, n = _checked_shape(shape, axis, workers, 2, most)
+    return device.rfft(x, axis, _array.norm_factor(norm, n, inverse))
+
+
+def _checked_shape(shape, axis, workers, least, most):
+    """The axis of a device array, and its length."""
+    if workers is not None:
+        _threads.check_workers(workers)
+    axis = _array.check_axis(axis, len(shape))
+    n = shape[axis]
+    check_power(n, least)
+    if n > 1 << most:
+        raise ValueError(f"transforms on a device have at most 2**{most} points; got n = {n}")
+    return axis, n
+
+
 def _forward(x, axis, norm, overwrite_x, workers):
     """The body of `rfft_unordered`."""
+    if _array.is_device_array(x):
+        return _real_on_device(x, axis, norm, overwrite_x, workers, False)
     if workers is None or workers == 1:
         plan = _planned("rfft_unordered", x, axis, norm)
         if plan is not None:
@@ -324,6 +342,8 @@ def _forward(x, axis, norm, overwrite_x, workers):
 
 def _backward(x, axis, norm, overwrite_x, workers):
     """The body of `irfft_unordered`."""
+    if _array.is_device_array(x):
+        return _real_on_device(x, axis, norm, overwrite_x, workers, True)
     if workers is None or workers == 1:
         plan = _planned("irfft_unordered", x, axis, norm)
         if plan is not None:
