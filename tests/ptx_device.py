@@ -97,6 +97,7 @@ def ptx_device(nvvm, monkeypatch):
     fake = SimpleNamespace(device_array=device_array, gpus={0: contextlib.nullcontext()})
     monkeypatch.setattr(_cuda, "require", lambda: fake)
     monkeypatch.setattr(launch, "MIN_BLOCKS", 1)
+    monkeypatch.setattr(cuda, "synchronize", lambda: None)
     monkeypatch.setattr(cuda, "to_device", lambda a: HostArray(a.copy()))
     monkeypatch.setattr(type(memory.jit(lambda x: None)), "__getitem__", launched)
     monkeypatch.setattr(cuda, "synchronize", lambda: None)

@@ -40,7 +40,9 @@ def made_on_device(make, device: int, *arguments):
 
 @functools.lru_cache(maxsize=64)
 def _on_device(make, device, arguments):
-    return cuda.to_device(make(*arguments))
+    table = cuda.to_device(make(*arguments))
+    cuda.synchronize()  # the copy may end after the call, and kernels run on streams of their own
+    return table
 
 
 def _from_bytes(values, dtype):
