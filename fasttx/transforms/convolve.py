@@ -1,6 +1,7 @@
 """Dyadic (XOR) convolution."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,16 +10,15 @@ from .. import _array, _threads
 from . import _host
 
 
-def xor_convolve(
-    a: ArrayLike, b: ArrayLike, axis: int = -1, *, workers: int | None = None
-) -> np.ndarray:
+def xor_convolve(a: ArrayLike, b: ArrayLike, axis: int = -1, *, workers: int | None = None) -> Any:
     """Dyadic convolution ``c[k] = sum_j a[j] b[j ^ k]`` along one axis.
 
     Parameters
     ----------
     a, b : array_like
         Arrays of the same length n = 2**p along `axis`; the other axes broadcast. Dtypes as for
-        `fwht`. The result has their common dtype, int64 for bool and integers, which is exact.
+        `fwht`. The result has their common dtype, int64 for bool and integers, which is exact. On
+        a device both are there, of one dtype: float32, float64, complex64 or complex128.
     axis : int, optional
         Axis of the result; default is the last.
     workers : int, optional
@@ -26,7 +26,7 @@ def xor_convolve(
 
     Returns
     -------
-    c : ndarray
+    c : ndarray or device array
 
     Raises
     ------
@@ -56,17 +56,11 @@ def xor_convolve(
     if workers is not None:
         _threads.check_workers(workers)
     if _array.is_device_array(a) or _array.is_device_array(b):
-        raise NotImplementedError("xor_convolve is on the host only: pass NumPy arrays")
+        return _on_device(a, b, axis)
     a, b = _array.as_array(a), _array.as_array(b)
-    ndim = max(a.ndim, b.ndim)
-    axis = _array.check_axis(axis, ndim)
-    a, b = (x.reshape((1,) * (ndim - x.ndim) + x.shape) for x in (a, b))
-    n = a.shape[axis]
-    if b.shape[axis] != n:
-        raise ValueError(f"a and b must have the same length; got {n} and {b.shape[axis]}")
-    if n < 1 or n & (n - 1):
-        raise ValueError(f"xor_convolve needs a length that is a power of two; got {n}")
-    shape = np.broadcast_shapes(a.shape, b.shape)
+    axis, *shapes = _check_shapes(a.shape, b.shape, axis)
+    a, b = (x.reshape(shape) for x, shape in zip((a, b), shapes, strict=True))
+    n, shape = a.shape[axis], np.broadcast_shapes(*shapes)
     exact = a.dtype.kind in "bui" and b.dtype.kind in "bui"
     dtype = np.dtype(np.int64) if exact else np.result_type(a, b)
     if exact:
@@ -79,6 +73,42 @@ def xor_convolve(
     if exact:
         out >>= n.bit_length() - 1
     return out.astype(dtype, copy=False)
+
+
+def _check_shapes(a, b, axis):
+    """The axis, and both shapes with as many axes."""
+    ndim = max(len(a), len(b))
+    axis = _array.check_axis(axis, ndim)
+    a, b = ((1,) * (ndim - len(shape)) + tuple(shape) for shape in (a, b))
+    n = a[axis]
+    if b[axis] != n:
+        raise ValueError(f"a and b must have the same length; got {n} and {b[axis]}")
+    if n < 1 or n & (n - 1):
+        raise ValueError(f"xor_convolve needs a length that is a power of two; got {n}")
+    np.broadcast_shapes(a, b)
+    return axis, a, b
+
+
+def _on_device(a, b, axis):
+    from .._cuda import walsh as device
+
+    if not (_array.is_device_array(a) and _array.is_device_array(b)):
+        raise TypeError("one of a and b is on a device, the other is not: copy it there")
+    left, right = device.check_product(a, "a"), device.check_product(b, "b")
+    if type(left) is not type(right) or left.device != right.device:
+        raise TypeError(
+            f"a is {left.library} on device {left.device}, b is {right.library} on device "
+            f"{right.device}; they must be of one library and device"
+        )
+    if left.dtype != right.dtype:
+        raise TypeError(f"a has dtype {left.dtype}, b has dtype {right.dtype}; convert one of them")
+    axis, *shapes = _check_shapes(left.shape, right.shape, axis)
+    if shapes[0][axis] > 1 << device.MAX_LEVELS:
+        raise ValueError(
+            f"xor_convolve on a device has at most 2**{device.MAX_LEVELS} points; "
+            f"got {shapes[0][axis]}"
+        )
+    return device.xor_convolve(a, b, axis, shapes)
 
 
 def _check_exact(a, b, axis) -> None:
