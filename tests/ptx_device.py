@@ -35,6 +35,9 @@ class HostArray:
     def view(self, dtype):
         return HostArray(self.host.view(dtype))
 
+    def copy_to_host(self, stream=0):
+        return self.host.copy()
+
 
 @functools.cache
 def compiled(function, types):
@@ -54,6 +57,7 @@ def launched(dispatcher, configuration):
     def launch(*arguments):
         arguments = [a.host if isinstance(a, HostArray) else a for a in arguments]
         arguments = [np.int64(a) if isinstance(a, int) else a for a in arguments]
+        arguments = [np.float64(a) if isinstance(a, float) else a for a in arguments]
         types = tuple(
             numba.from_dtype(a.dtype)[::1] if a.ndim else numba.from_dtype(a.dtype)
             for a in arguments
@@ -78,7 +82,7 @@ def ptx_device(nvvm, monkeypatch):
     fake = SimpleNamespace(device_array=device_array, gpus={0: contextlib.nullcontext()})
     monkeypatch.setattr(_cuda, "require", lambda: fake)
     monkeypatch.setattr(launch, "MIN_BLOCKS", 1)
-    monkeypatch.setattr(cuda, "to_device", lambda a: HostArray(a.copy()))
+    monkeypatch.setattr(cuda, "to_device", lambda a, stream=0: HostArray(a.copy()))
     monkeypatch.setattr(type(memory.jit(lambda x: None, 32)), "__getitem__", launched)
     launch._on_device.cache_clear()
     yield lambda a: HostArray(np.array(a))

@@ -156,6 +156,8 @@ class _Block:
         with np.errstate(all="ignore"):
             if name in ("ld", "st"):
                 self.access(name, kinds, operands, active)
+            elif name == "atom":
+                self.atomic(kinds, operands, active)
             elif name == "shfl":
                 self.shuffle(kinds, operands, active)
             elif name == "mov" and "{" in "".join(operands):
@@ -192,6 +194,26 @@ class _Block:
                 if kind[0] == "s":  # the register may be wider
                     values = values.view(f"int{kind[1:]}").astype(np.int64)
                 self.write(register, values, active)
+
+    def atomic(self, kinds, operands, active):
+        """Threads one after the other."""
+        space, operation, kind = kinds
+        assert operation == "add"
+        assert kind[0] in "su"
+        target, place, value = operands
+        memory = self.shared if space == "shared" else self.memory
+        base, _, offset = place.strip("[]").partition("+")
+        start = self.read(base, "u64").astype(np.int64) + int(offset or 0)
+        values, size = self.read(value, kind), int(kind[1:]) // 8
+        old = np.zeros(self.threads, f"u{size}")
+        for i in np.flatnonzero(active):
+            at = slice(start[i], start[i] + size)
+            assert not start[i] % size, "a misaligned access"
+            assert memory.allowed[at].all(), "an access outside of all arrays"
+            word = memory.bytes[at].view(values.dtype)
+            old[i] = word.view(old.dtype)[0]
+            word += values[i]
+        self.write(target, old, active)
 
     def pack(self, kind, target, source, active):
         """Words to the parts of a longer one, or these to that."""
@@ -239,6 +261,11 @@ class _Block:
         if name == "mul" and kinds[0] == "wide":
             a, b = (self.read(x, kind).astype(f"{kind[0]}8".replace("s", "i")) for x in given)
             return a * b
+        if name == "popc":
+            return np.bitwise_count(self.read(given[0], kind)).astype(np.uint32)
+        if name == "rcp" and kinds[0] == "approx":  # of the upper half's bits
+            upper = (self.read(given[0], kind).view(np.uint64) >> np.uint64(32)) << np.uint64(32)
+            return ((1 / upper.view(float)).view(np.uint64) >> np.uint64(32)) << np.uint64(32)
         if name == "brev":
             a = self.read(given[0], kind)
             return np.array([int(f"{v:032b}"[::-1], 2) for v in a], a.dtype)
@@ -261,7 +288,7 @@ class _Block:
         if kinds[0] in ("rni", "rzi"):
             values = {"rni": np.rint, "rzi": np.trunc}[kinds[0]](values)
         elif to[0] == source[0] == "f":
-            assert int(to[1:]) > int(source[1:])
+            assert int(to[1:]) > int(source[1:]) or kinds[0] == "rn"
         return values.astype(f"{_TYPES[to[0]]}{to[1:]}")
 
 
@@ -279,7 +306,9 @@ _COMPARED["ge"] = "greater_equal"
 
 
 def _divide(a, b):
-    """Division of integers, toward zero."""
+    """Division; of integers toward zero."""
+    if a.dtype.kind == "f":
+        return a / b
     b = np.where(b == 0, 1, b)
     quotient = np.abs(a) // np.abs(b)
     return (np.sign(a) * np.sign(b) * quotient if a.dtype.kind == "i" else a // b).astype(a.dtype)
@@ -296,6 +325,8 @@ _OPERATIONS = {
     "min": np.minimum,
     "max": np.maximum,
     "div": _divide,
+    "rcp": lambda a: a.dtype.type(1) / a,
+    "sqrt": np.sqrt,
     "and": np.bitwise_and,
     "or": np.bitwise_or,
     "xor": np.bitwise_xor,
