@@ -5,6 +5,7 @@ import pytest
 from numba import config, cuda
 
 import fasttx
+from fasttx import boolean
 from fasttx.testing import naive_mobius, naive_zeta
 
 assert config.ENABLE_CUDASIM, "set NUMBA_ENABLE_CUDASIM=1"
@@ -47,3 +48,18 @@ def test_convolution(rng, dtype, a, b, axis):
     a, b = (rng.integers(-4, 5, shape).astype(dtype) for shape in (a, b))
     c = fasttx.xor_convolve(cuda.to_device(a), cuda.to_device(b), axis).copy_to_host()
     np.testing.assert_array_equal(c, fasttx.xor_convolve(a, b, axis))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize(
+    "name", [n for n in boolean.__all__ if "sbox" not in n and "table" not in n]
+)
+def test_boolean_functions(n, name):
+    """Many of n variables, in a batch; and one, of another dtype."""
+    f = (np.arange(1 << (1 << n))[:: 1 << 2 * n - 2, None] >> np.arange(1 << n) & 1).astype(bool)
+    function = getattr(boolean, name)
+    result, expected = function(cuda.to_device(f)).copy_to_host(), function(f)
+    np.testing.assert_array_equal(result, expected)
+    assert result.dtype == expected.dtype
+    one = function(cuda.to_device(f[-1].astype("uint8"))).copy_to_host()
+    np.testing.assert_array_equal(one, expected[-1])
