@@ -5,6 +5,8 @@ import pytest
 from numba import config, cuda
 
 import fasttx
+from fasttx import _cuda
+from fasttx._cuda.workspace import Workspace
 from fasttx.sparse import SparsePlan, sparse_fwht
 from tests.planted import Planted
 
@@ -76,3 +78,32 @@ def test_overload_and_growth():
     assert plans[0].recover().status == "overloaded"
     assert plans[1].recover().status == "overloaded"
     assert plans[1].recover().n_queries == plans[0].recover().n_queries
+
+
+@pytest.fixture
+def space():
+    return Workspace(_cuda.wrap(cuda.to_device(np.zeros(1))))
+
+
+@pytest.mark.parametrize("size", [1, 4, 5, 70])
+def test_ranks_and_lists(space, size):
+    rng = np.random.default_rng(size)
+    counts = rng.integers(0, 3, size)
+    ranks = space.host(space.ranks(space.table(counts), size))
+    np.testing.assert_array_equal(ranks, np.cumsum([0, *counts]))
+    items = 2 * size
+    places = rng.integers(0, size, items)
+    starts, order = (space.host(a) for a in space.lists(space.table(places), items, size))
+    np.testing.assert_array_equal(order, np.argsort(places, kind="stable"))
+    np.testing.assert_array_equal(starts, np.searchsorted(np.sort(places), np.arange(size + 1)))
+
+
+@pytest.mark.parametrize("size", [0, 3, 50])
+def test_sums(space, size):
+    x = np.random.default_rng(0).integers(-9, 10, 2 * size + 1).astype(float)
+    given = space.table(x)
+    assert space.dot(given, given, size, 1, 2) == np.square(x[1::2]).sum()
+    assert space.largest(given, 2 * size + 1) == np.abs(x).max()
+    for value in (np.nan, -np.inf):
+        x[size] = value
+        assert space.largest(space.table(x), 2 * size + 1) == np.inf

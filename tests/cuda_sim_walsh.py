@@ -16,10 +16,8 @@ def rng():
     return np.random.default_rng(5)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "complex128", "int32"])
-@pytest.mark.parametrize(
-    ("shape", "axis"), [((3, 1), 1), ((3, 4), 1), ((32,), 0), ((2, 16, 3), 1), ((8, 5), 0)]
-)
+@pytest.mark.parametrize("dtype", ["float16", "int32"])
+@pytest.mark.parametrize(("shape", "axis"), [((3, 1), 1), ((3, 4), 1), ((32,), 0), ((2, 16, 3), 1)])
 def test_subsets_by_definition(rng, dtype, shape, axis):
     x = rng.integers(-4, 5, shape).astype(dtype)
     for function, naive in ((fasttx.zeta, naive_zeta), (fasttx.mobius, naive_mobius)):
@@ -40,7 +38,7 @@ def test_subsets_cropped_padded_and_in_place(rng):
     np.testing.assert_array_equal(given.copy_to_host(), fasttx.mobius(x))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+@pytest.mark.parametrize("dtype", ["complex128"])
 @pytest.mark.parametrize(
     ("a", "b", "axis"), [((8,), (8,), -1), ((2, 4), (3, 1, 4), 2), ((4, 3), (4, 1), 0)]
 )
@@ -50,7 +48,7 @@ def test_convolution(rng, dtype, a, b, axis):
     np.testing.assert_array_equal(c, fasttx.xor_convolve(a, b, axis))
 
 
-@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("n", [1, 3])
 @pytest.mark.parametrize(
     "name", [n for n in boolean.__all__ if "sbox" not in n and "table" not in n]
 )

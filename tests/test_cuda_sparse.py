@@ -8,14 +8,21 @@ from fasttx.sparse import MoebiusPlan, SparsePlan, sparse_fwht
 from tests.planted import Planted, largest_error
 
 
-def recovered(device, f, sparsity, **options):
-    """A plan whose values are told on a device, and one told on the host."""
-    plans = [SparsePlan(f.n, sparsity, rng=1, **options) for _ in range(2)]
-    for idx, bits in plans[0].queries():
-        values = f(bits)
-        plans[0].tell(idx, values)
-        plans[1].tell(idx, device(values))
-    return plans[1].recover(), plans[0].recover()
+def recovered(device, back, f, sparsity, **options):
+    """What a plan finds that is asked and told on a device, and what one on the host does."""
+    plan, twin = (SparsePlan(f.n, sparsity, rng=1, **options) for _ in range(2))
+    asked = plan.queries(like=device(np.zeros(1)))
+    for (idx, bits), (same_idx, points) in zip(asked, twin.queries(), strict=True):
+        np.testing.assert_array_equal(idx, same_idx)
+        np.testing.assert_array_equal(back(bits), points)
+        values = f(points)
+        plan.tell(idx, device(values))
+        twin.tell(idx, values)
+    return plan.recover(), twin.recover()
+
+
+def host(x):
+    return x.host
 
 
 def same(result, expected, rtol=1e-12):
@@ -28,7 +35,7 @@ def same(result, expected, rtol=1e-12):
 
 def test_noiseless_compiled(ptx_device):
     f = Planted(8, 3, 1, values="normal")
-    result, expected = recovered(ptx_device, f, 3, noise=0)
+    result, expected = recovered(ptx_device, host, f, 3, noise=0)
     same(result, expected)
     assert largest_error(result, f) < 1e-14
 
@@ -36,7 +43,7 @@ def test_noiseless_compiled(ptx_device):
 def test_noise_compiled(ptx_device):
     """Keys by transforms over cosets, those that only all groups tell, and terms that are noise."""
     f = Planted(8, 3, 1, values="normal", noise=0.3)
-    result, expected = recovered(ptx_device, f, 3, noise=0.3, method="near-linear")
+    result, expected = recovered(ptx_device, host, f, 3, noise=0.3, method="near-linear")
     same(result, expected)
     np.testing.assert_allclose(result.noise_std, expected.noise_std, 1e-12)
     np.testing.assert_allclose(result.stderr, expected.stderr, 0.01)
@@ -44,20 +51,16 @@ def test_noise_compiled(ptx_device):
 
 @pytest.mark.slow
 def test_long_keys_compiled(ptx_device):
-    """Complex values of two outputs, asked on the device; keys of two words."""
-    a, b = (Planted(70, 2, seed, values="normal") for seed in range(2))
-    plan, like = SparsePlan(70, 4, noise=0, rng=1), ptx_device(np.zeros(1))
-    expected = SparsePlan(70, 4, noise=0, rng=1)
-    for (idx, bits), (same_idx, on_host) in zip(
-        plan.queries(like=like), expected.queries(), strict=True
-    ):
-        np.testing.assert_array_equal(idx, same_idx)
-        np.testing.assert_array_equal(bits.host, on_host)
-        values = np.stack([a(bits.host) + 1j * b(bits.host), b(bits.host)], 1)
-        plan.tell(idx, ptx_device(values))
-        expected.tell(idx, values)
-    same(plan.recover(), expected.recover())
-    assert plan.recover().coefficients.shape == (len(expected.recover()), 2)
+    """Complex values of two outputs; keys of two words."""
+    f, g = (Planted(70, 2, seed, values="normal") for seed in range(2))
+
+    def both(bits):
+        return np.stack([f(bits) + 1j * g(bits), g(bits)], 1)
+
+    both.n = 70
+    result, expected = recovered(ptx_device, host, both, 4, noise=0)
+    same(result, expected)
+    assert result.coefficients.shape == (len(expected), 2)
 
 
 @pytest.mark.parametrize(("n", "sparsity"), [(5, 3), pytest.param(16, 60, marks=pytest.mark.slow)])
@@ -72,6 +75,7 @@ def test_a_table_on_the_device(ptx_device, n, sparsity):
     np.testing.assert_allclose(result.to_dense(), dense, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_growth_and_values_that_are_kept(ptx_device, tmp_path):
     """Bins grow until a design of too few suffices; a file keeps what was told."""
     f = Planted(9, 12, 3)
@@ -116,6 +120,30 @@ def test_what_is_refused(ptx_device):
         MoebiusPlan(8, 4).tell([0], ptx_device(np.ones(1)))
 
 
+@pytest.mark.parametrize("cc", [(8, 0), (9, 0)])
+def test_bins_are_read_from_registers(nvvm, cc):
+    """Keys of two words take no memory of a thread's own; there are no calls."""
+    import numba
+    from numba import cuda
+
+    from fasttx._cuda import peeling, spright
+
+    numbers, keys, integer = numba.float64[::1], numba.uint64[::1], numba.int64
+    index, state = numba.int64[::1], numba.int32[::1]
+    read = (numbers, state, *[numbers] * 3, *[keys] * 3, index, index, *[integer] * 9)
+    subtract = (numbers, state, numbers, keys, keys, *[index] * 3, *[integer] * 6)
+    for kernel, types in (
+        (spright.read(2, True), (*read, numba.float64)),
+        (peeling.subtract(2), subtract),
+    ):
+        code, _ = cuda.compile(
+            kernel.py_func, types, cc=cc, device=False, abi="numba", output="ptx"
+        )
+        assert ".local" not in code
+        assert "call" not in code
+        assert "popc.b64" in code
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize(
     ("n", "sparsity", "noise", "method"),
@@ -128,7 +156,7 @@ def test_what_is_refused(ptx_device):
 )
 def test_on_a_device(library, n, sparsity, noise, method):
     f = Planted(n, sparsity, 2, values="normal", noise=noise)
-    result, expected = recovered(library.to, f, sparsity, noise=noise, method=method)
+    result, expected = recovered(library.to, library.back, f, sparsity, noise=noise, method=method)
     same(result, expected, 1e-9 if noise else 1e-12)
 
 

@@ -17,12 +17,12 @@ def sample(rng, shape, dtype):
 @pytest.mark.parametrize(
     ("function", "dtype", "shape", "axis", "n"),
     [
-        (fasttx.mobius, "float16", (2, 8), 1, None),
+        pytest.param(fasttx.mobius, "float16", (2, 8), 1, None, marks=pytest.mark.slow),
         (fasttx.zeta, "complex64", (5, 16, 3), 1, 8),
         (fasttx.mobius, "int32", (1, 8192), -1, None),
-        (fasttx.zeta, "int32", (5, 3), 0, 16),
+        pytest.param(fasttx.zeta, "int32", (5, 3), 0, 16, marks=pytest.mark.slow),
         (fasttx.zeta, "float64", (256, 40), 0, None),
-        (fasttx.mobius, "complex128", (4, 1), 1, None),
+        pytest.param(fasttx.mobius, "complex128", (4, 1), 1, None, marks=pytest.mark.slow),
     ],
 )
 def test_subsets_compiled(ptx_device, function, dtype, shape, axis, n):
@@ -47,9 +47,9 @@ def test_subsets_in_place_and_errors(ptx_device):
 @pytest.mark.parametrize(
     ("dtype", "a", "b", "axis"),
     [
-        ("float32", (2, 16), (2, 16), -1),
-        ("complex64", (16,), (3, 16), 1),
-        ("float64", (2, 1, 8, 3), (5, 8, 1), 2),
+        pytest.param("float32", (2, 16), (2, 16), -1, marks=pytest.mark.slow),
+        ("complex64", (8,), (3, 8), 1),
+        pytest.param("float64", (2, 1, 8, 3), (5, 8, 1), 2, marks=pytest.mark.slow),
     ],
 )
 def test_convolution_compiled(ptx_device, dtype, a, b, axis):
