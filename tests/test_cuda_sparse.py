@@ -126,7 +126,7 @@ def test_bins_are_read_from_registers(nvvm, cc):
     import numba
     from numba import cuda
 
-    from fasttx._cuda import peeling, spright
+    from fasttx._cuda import spright, spright_peeling
 
     numbers, keys, integer = numba.float64[::1], numba.uint64[::1], numba.int64
     index, state = numba.int64[::1], numba.int32[::1]
@@ -134,7 +134,7 @@ def test_bins_are_read_from_registers(nvvm, cc):
     subtract = (numbers, state, numbers, keys, keys, *[index] * 3, *[integer] * 6)
     for kernel, types in (
         (spright.read(2, True), (*read, numba.float64)),
-        (peeling.subtract(2), subtract),
+        (spright_peeling.subtract(2), subtract),
     ):
         code, _ = cuda.compile(
             kernel.py_func, types, cc=cc, device=False, abi="numba", output="ptx"

@@ -25,7 +25,7 @@ DIRTY, PENDING, READ, CLEAR = 1, 2, 4, 8
 
 
 @functools.cache
-def _parity(words):
+def parities(words):
     """Device function: inner product over GF(2) of rows of two packed tables."""
 
     @memory.inlined
@@ -39,9 +39,9 @@ def _parity(words):
 
 
 @functools.cache
-def _hashed(words):
+def hashing(words):
     """Device function: the bin of a key, by `bits` directions from row `first` on."""
-    parity = _parity(words)
+    parity = parities(words)
 
     @memory.inlined
     def hashed(directions, first, bits, keys, k):
@@ -54,7 +54,7 @@ def _hashed(words):
 
 
 @functools.cache
-def _equal(words):
+def equality(words):
     @memory.inlined
     def equal(a, i, b, k):
         same = True
@@ -296,7 +296,7 @@ def read(words, voted):
     Keys come from votes, or from the coordinates ``base[j]``. See `_cpu/spright.py` on votes, and
     the peeling of the host on when a key stands out.
     """
-    parity = _parity(words)
+    parity = parities(words)
 
     @cuda.jit
     def run(

@@ -45,6 +45,10 @@ class Workspace:
         """Copy numbers from place `start` on to the first places."""
         self.run(_copy(), count, dst, src, count, start)
 
+    def add(self, y, x, a: float, b: float, count: int) -> None:
+        """The first numbers of y become a x + b y."""
+        self.run(_add(), count, y, x, a, b, count)
+
     def table(self, values: np.ndarray):
         """A flat copy of an array on the host."""
         flat = np.ascontiguousarray(values).reshape(-1)
@@ -137,6 +141,17 @@ def _copy():
             dst[i] = src[start + i]
 
     return copy
+
+
+@functools.cache
+def _add():
+    @cuda.jit
+    def add(y, x, a, b, count):
+        i = thread()
+        if i < count:
+            y[i] = a * x[i] + b * y[i]
+
+    return add
 
 
 @functools.cache

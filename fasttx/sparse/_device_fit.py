@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._cuda import peeling as loops
+from .._cuda import spright_fit as loops
 from ._bits import order
 from ._decode import TURNS, Outcome, conclude
 from ._device_peel import DevicePeeling
@@ -109,7 +109,7 @@ def _fit(peeling: DevicePeeling, again: Rows, *, move: bool = True) -> Fit:
         kernel = loops.spread(peeling.words)
         space.run(kernel, terms.count, spread, *peeling.normal(), samples)
         peeling.move()
-    space.run(loops.add(), terms.count, spread, spread, times, 0.0, terms.count)
+    space.add(spread, spread, times, 0.0, terms.count)
     energy = np.zeros(peeling.outputs)
     for bins in peeling.bins:
         energy += [bins.group.length * bins.power(o) for o in range(peeling.outputs)]
@@ -120,7 +120,7 @@ def _fit(peeling: DevicePeeling, again: Rows, *, move: bool = True) -> Fit:
 
 def _solve(peeling: DevicePeeling, again: Rows | None, samples: int) -> None:
     """Solve the normal equations by conjugate gradients, as changes of the terms."""
-    space, terms, add = peeling.space, peeling.terms, loops.add()
+    space, terms = peeling.space, peeling.terms
     count, change, outputs = terms.count * peeling.outputs, terms.change, peeling.outputs
     right = peeling.project(terms.keys, terms.count)
     if again:
@@ -142,11 +142,11 @@ def _solve(peeling: DevicePeeling, again: Rows | None, samples: int) -> None:
         curvature = space.dot(way, image, count)
         if curvature <= 0:
             break
-        space.run(add, count, change, way, rest / curvature, 1.0, count)
-        space.run(add, count, right, image, -rest / curvature, 1.0, count)
+        space.add(change, way, rest / curvature, 1.0, count)
+        space.add(right, image, -rest / curvature, 1.0, count)
         before, rest = rest, space.dot(right, right, count)
-        space.run(add, count, way, right, 1.0, rest / before, count)
-    space.run(add, count, change, given, 1 / samples, 0.0, count)
+        space.add(way, right, 1.0, rest / before, count)
+    space.add(change, given, 1 / samples, 0.0, count)
 
 
 def _drop(peeling: DevicePeeling, fit: Fit) -> int:

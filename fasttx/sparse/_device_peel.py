@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .._cuda import peeling, spright
+from .._cuda import spright
+from .._cuda import spright_peeling as peeling
 from .._cuda.workspace import Workspace
 from ._design import Group
 from ._device_bins import DeviceBins, Seen
@@ -202,7 +203,7 @@ class DevicePeeling(Levels):
         """Add the changes to the terms, take them out of the bins, and look at those again."""
         terms, kernel = self.terms, peeling.subtract(self.words)
         count = terms.count * self.outputs
-        self.space.run(peeling.add(), count, terms.sizes, terms.change, 1.0, 1.0, count)
+        self.space.add(terms.sizes, terms.change, 1.0, 1.0, count)
         for g, b in enumerate(self.bins):
             tables = terms.change, terms.keys, b.signs, self._places, *self._lists
             sizes = g, terms.count, b.start, b.group.length, b.offsets, self.outputs
