@@ -2,7 +2,12 @@
 
 A Boolean function f of n variables is the list of its 2**n values along the last axis of an array;
 bit 0 of an index x is its least significant bit and the variable x_0. Leading axes are a batch:
-what is one number for one function is an array of the batch's shape. Host arrays only.
+what is one number for one function is an array of the batch's shape.
+
+On a device, functions of Boolean functions take arrays of bool, int8 to int64, uint8, float32 and
+float64 and return device arrays, 0-d ones where there is one number. Which form they have is seen
+by the host, in four flags, unless they are of bool. Packed functions and S-boxes are on the host
+only.
 
 **The form of the input.** The same function is written as a truth table, f(x) in {0, 1}, or as
 signs, (-1)**f(x) in {1, -1}, so 1 means "true" in one form and "false" in the other. The keyword
@@ -38,6 +43,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _threads
+from ._array import is_device_array
 from ._cpu import walsh
 from ._truth_table import packed_bytes, sbox_values, truth_table
 from .transforms.fwht import fwht, fwht2
@@ -83,7 +89,7 @@ def walsh_spectrum(
     ValueError
         If the length is not 2**n, a value is none of the accepted, or the form is ambiguous.
     TypeError
-        If the dtype is not bool, integer or real (uint8 if packed), or `f` is on a device.
+        If the dtype is not bool, integer or real (uint8 if packed).
 
     Examples
     --------
@@ -93,6 +99,8 @@ def walsh_spectrum(
     >>> walsh_spectrum([1, 1, 1, -1])  # the same function
     array([ 2,  2,  2, -2])
     """
+    if is_device_array(f):
+        return _device().walsh_spectrum(f, form, nvars)
     return _spectrum(truth_table(f, form, nvars), np.int64)
 
 
@@ -114,6 +122,8 @@ def nonlinearity(
     >>> nonlinearity([0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1, 0])
     6
     """
+    if is_device_array(f):
+        return _device().nonlinearity(f, form, nvars)
     table = truth_table(f, form, nvars)
     spectrum = _spectrum(table)
     largest = np.maximum(spectrum.max(axis=-1), -spectrum.min(axis=-1))
@@ -141,6 +151,8 @@ def anf(f: ArrayLike, *, form: str = "auto", nvars: int | None = None) -> NDArra
     >>> anf([0, 1, 1, 1])  # x_0 OR x_1 = x_0 + x_1 + x_0 x_1
     array([0, 1, 1, 1], dtype=uint8)
     """
+    if is_device_array(f):
+        return _device().anf(f, form, nvars)
     if form == "packed":
         data, n = packed_bytes(f, nvars)
         return walsh.binary_moebius(data, n)
@@ -169,6 +181,8 @@ def algebraic_degree(
     >>> algebraic_degree([0, 1, 1, 1])
     2
     """
+    if is_device_array(f):
+        return _device().algebraic_degree(f, form, nvars)
     table = truth_table(f, form, nvars)
     ranks = anf(table).view(np.int8) * (walsh.weights(table.shape[-1]) + np.int8(1))
     return _scalar(ranks.max(axis=-1).astype(np.int64) - 1)
@@ -193,6 +207,8 @@ def autocorrelation(
     >>> autocorrelation([0, 1, 1, 0, 1, 0, 0, 1])  # x_0 + x_1 + x_2
     array([ 8, -8, -8,  8, -8,  8,  8, -8])
     """
+    if is_device_array(f):
+        return _device().autocorrelation(f, form, nvars)
     power = _spectrum(truth_table(f, form, nvars), np.float64)
     np.square(power, out=power)
     # The squares add up to 4**n: float64 is exact for n <= 26, and its error, below (n+1) 2**(n-53)
@@ -222,6 +238,8 @@ def correlation_immunity(
     >>> correlation_immunity([0, 1, 1, 0, 1, 0, 0, 1])  # x_0 + x_1 + x_2
     2
     """
+    if is_device_array(f):
+        return _device().correlation_immunity(f, form, nvars)
     spectrum = _spectrum(truth_table(f, form, nvars))
     n = spectrum.shape[-1].bit_length() - 1
     ranks = np.int8(n + 1) - walsh.weights(1 << n)  # highest for weight 1
@@ -246,6 +264,8 @@ def is_balanced(
     >>> is_balanced([[0, 1, 1, 0], [0, 0, 0, 1]])
     array([ True, False])
     """
+    if is_device_array(f):
+        return _device().is_balanced(f, form, nvars)
     table = truth_table(f, form, nvars)
     return _scalar(2 * np.count_nonzero(table, axis=-1) == np.int64(table.shape[-1]))
 
@@ -267,6 +287,8 @@ def is_bent(
     >>> is_bent([0, 0, 0, 1])
     True
     """
+    if is_device_array(f):
+        return _device().is_bent(f, form, nvars)
     table = truth_table(f, form, nvars)
     n = table.shape[-1].bit_length() - 1
     if n % 2:
@@ -378,6 +400,12 @@ def sbox_nonlinearity(sbox: ArrayLike, *, m: int | None = None, workers: int | N
 
     _threads.share(scan, -(-((1 << m) - 1) // part), workers)
     return (1 << (n - 1)) - (int(max(found)) >> ignored)
+
+
+def _device() -> Any:
+    from . import _boolean_device
+
+    return _boolean_device
 
 
 def _spectrum(table: NDArray[np.bool_], dtype: type | None = None) -> NDArray:

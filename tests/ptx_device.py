@@ -73,6 +73,7 @@ def launched(dispatcher, configuration):
     def launch(*arguments):
         arguments = [a.host if isinstance(a, HostArray) else a for a in arguments]
         arguments = [np.int64(a) if isinstance(a, int) else a for a in arguments]
+        arguments = [np.float64(a) if isinstance(a, float) else a for a in arguments]
         types = tuple(
             numba.from_dtype(a.dtype)[::1] if a.ndim else numba.from_dtype(a.dtype)
             for a in arguments
@@ -98,9 +99,8 @@ def ptx_device(nvvm, monkeypatch):
     monkeypatch.setattr(_cuda, "require", lambda: fake)
     monkeypatch.setattr(launch, "MIN_BLOCKS", 1)
     monkeypatch.setattr(cuda, "synchronize", lambda: None)
-    monkeypatch.setattr(cuda, "to_device", lambda a: HostArray(a.copy()))
+    monkeypatch.setattr(cuda, "to_device", lambda a, stream=0: HostArray(a.copy()))
     monkeypatch.setattr(type(memory.jit(lambda x: None)), "__getitem__", launched)
-    monkeypatch.setattr(cuda, "synchronize", lambda: None)
     launch._on_device.cache_clear()
     yield lambda a: HostArray(np.array(a))
     launch._on_device.cache_clear()

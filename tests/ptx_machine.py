@@ -162,6 +162,8 @@ class _Block:
         with np.errstate(all="ignore"):
             if name in ("ld", "st"):
                 self.access(name, kinds, operands, active)
+            elif name == "atom":
+                self.atomic(kinds, operands, active)
             elif name == "shfl":
                 self.shuffle(kinds, operands, active)
             elif name == "mov" and "{" in "".join(operands):
@@ -198,6 +200,26 @@ class _Block:
                 if kind[0] == "s":  # the register may be wider
                     values = values.view(f"int{kind[1:]}").astype(np.int64)
                 self.write(register, values, active)
+
+    def atomic(self, kinds, operands, active):
+        """Threads one after the other."""
+        space, operation, kind = kinds
+        assert operation == "add"
+        assert kind[0] in "su"
+        target, place, value = operands
+        memory = self.shared if space == "shared" else self.memory
+        base, _, offset = place.strip("[]").partition("+")
+        start = self.read(base, "u64").astype(np.int64) + int(offset or 0)
+        values, size = self.read(value, kind), int(kind[1:]) // 8
+        old = np.zeros(self.threads, f"u{size}")
+        for i in np.flatnonzero(active):
+            at = slice(start[i], start[i] + size)
+            assert not start[i] % size, "a misaligned access"
+            assert memory.allowed[at].all(), "an access outside of all arrays"
+            word = memory.bytes[at].view(values.dtype)
+            old[i] = word.view(old.dtype)[0]
+            word += values[i]
+        self.write(target, old, active)
 
     def pack(self, kind, target, source, active):
         """Words to the parts of a longer one, or these to that."""
@@ -257,6 +279,8 @@ class _Block:
         if name == "clz":
             a = self.read(given[0], kind)
             return np.array([a.itemsize * 8 - int(v).bit_length() for v in a], np.uint32)
+        if name == "popc":
+            return np.bitwise_count(self.read(given[0], kind)).astype(np.uint32)
         if name == "brev":
             a = self.read(given[0], kind)
             return np.array([int(f"{v:032b}"[::-1], 2) for v in a], a.dtype)

@@ -27,6 +27,7 @@ def fwht(
     order: str = "hadamard",
     overwrite_x: bool = False,
     base: np.ndarray | None = None,
+    butterfly: str = "walsh",
 ):
     """Walsh-Hadamard transform of a device array along one axis.
 
@@ -49,6 +50,8 @@ def fwht(
         a new array is returned all the same.
     base : ndarray of int8, shape (m, m), optional
         The slowest factor of the matrix, where that is not a power of two.
+    butterfly : {"walsh", "zeta", "mobius"}
+        Of other transforms with the same passes, see `fwht_kernel.transform`.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def fwht(
         else:
             dst = given.empty((*given.shape[:axis], n, *given.shape[axis + 1 :]), dtype)
         if dst.size:
-            passes = _Walsh(kind, dst, axis, given.stream(), base)
+            passes = _Walsh(kind, dst, axis, given.stream(), base, butterfly)
             passes.run(src, length, 1.0 if scale is None else scale, order)
         return given.replace(dst) if overwrite_x and same else dst.array
 
@@ -91,8 +94,8 @@ def check(x, overwrite_x: bool = False) -> NumbaArray:
 class _Walsh(Passes):
     """The passes of one transform; its elements are real numbers."""
 
-    def __init__(self, kind, dst, axis, stream, base):
-        self.base, self.n = base, dst.shape[axis]
+    def __init__(self, kind, dst, axis, stream, base, butterfly):
+        self.base, self.n, self.butterfly = base, dst.shape[axis], butterfly
         levels = (self.n // (1 if base is None else len(base))).bit_length() - 1
         super().__init__(kind, dst, axis, levels, stream)
 
@@ -116,7 +119,8 @@ class _Walsh(Passes):
         elif not last:
             self._move(work, self.n, order, self.dst)
 
-    _transform = functools.partialmethod(Passes.launch, fwht_kernel.transform)
+    def _transform(self, *arguments, **options):
+        self.launch(fwht_kernel.transform, *arguments, butterfly=self.butterfly, **options)
 
     def _move(self, src, length, order, dst=None):
         """Crop, pad or permute points, to a new array unless there is one."""

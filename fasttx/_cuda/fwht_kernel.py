@@ -22,6 +22,7 @@ def transform(
     order: str = "hadamard",
     wide: bool = True,
     signed: bool = False,
+    butterfly: str = "walsh",
     shuffles: bool = not SIMULATED,
 ) -> Kernel:
     """Kernel for transforms of ``n = 2**levels`` points that fit in a tile.
@@ -43,6 +44,8 @@ def transform(
         Whether vectors of 16 bytes are read and, in natural order, written.
     signed : bool
         Whether point i is multiplied by ``signs[i]`` as it is read.
+    butterfly : {"walsh", "zeta", "mobius"}
+        What becomes of two points: sum and difference, or the second one plus or minus the first.
     shuffles : bool
         Whether lanes exchange by shuffles, or through shared memory.
 
@@ -64,12 +67,12 @@ def transform(
         place.load(src, given.read, wide)
         if signed:
             _apply_signs(place, signs)
-        transform_tile(tile, range(columns, columns + levels), turning=True)
+        transform_tile(tile, range(columns, columns + levels), butterfly, turning=True)
         if given.number != "int64":
             tile.scale(scale)
         place.store(dst, given.written, wide, position=position and functools.partial(position, m))
 
-    name = f"fwht_{kind}_{levels}_{mode}_{order}"
+    name = f"{butterfly}_{kind}_{levels}_{mode}_{order}"
     number = getattr(numba, given.number)
     signature = (
         trace.flat(given.written),
@@ -81,7 +84,9 @@ def transform(
     return trace.kernel(name, body, signature, form)
 
 
-def transform_tile(tile: codelets.Tile, levels: range, turning: bool = False) -> None:
+def transform_tile(
+    tile: codelets.Tile, levels: range, butterfly: str = "walsh", *, turning: bool = False
+) -> None:
     """Butterflies over the bits `levels` of the index in the tile, in any order.
 
     With `turning`, lanes and registers change places on the way: half of the shuffles.
@@ -91,7 +96,7 @@ def transform_tile(tile: codelets.Tile, levels: range, turning: bool = False) ->
     for level in levels:
         held, lane = tile.held_bit(level), tile.lane_bit(level)
         if held is not None:
-            _held_level(tile, held)
+            _held_level(tile, held, butterfly)
         elif lane is not None:
             lanes.append(lane)
         else:
@@ -99,32 +104,40 @@ def transform_tile(tile: codelets.Tile, levels: range, turning: bool = False) ->
     for lane in lanes:
         held = tile.turn(lane) if turning else None
         if held is None:
-            _lane_level(tile, lane)
+            _lane_level(tile, lane, butterfly)
         else:
-            _held_level(tile, held)
+            _held_level(tile, held, butterfly)
     if tile.form.swapped:
         tile.exchange()
     for level in tops:
-        _held_level(tile, tile.held_bit(level))
+        _held_level(tile, tile.held_bit(level), butterfly)
 
 
-def _held_level(tile, bit):
+_BUTTERFLIES = {
+    "walsh": lambda x, y: (x + y, x - y),
+    "zeta": lambda x, y: (x, x + y),
+    "mobius": lambda x, y: (x, y - x),
+}
+
+
+def _held_level(tile, bit, butterfly):
     """Butterflies between the numbers of a thread."""
     for i, (x,) in enumerate(tile.values):
         if not i >> bit & 1:
-            (y,) = tile.values[i | 1 << bit]
-            tile.values[i], tile.values[i | 1 << bit] = [x + y], [x - y]
+            j = i | 1 << bit
+            one, two = _BUTTERFLIES[butterfly](x, tile.values[j][0])
+            tile.values[i], tile.values[j] = [one], [two]
 
 
-def _lane_level(tile, bit):
-    """Butterflies between lanes: the other lane's number, plus or minus the own."""
+def _lane_level(tile, bit, butterfly):
+    """Butterflies between lanes: the own number is the first of two, or the second."""
     pairs = list(zip(tile.values, tile.other_lanes(bit), strict=True))
-    if tile.number.kind == "f":  # one instruction each
+    if butterfly == "walsh" and tile.number.kind == "f":  # one instruction each
         sign = tile.sign(bit)
         tile.values = [[other + x * sign] for (x,), (other,) in pairs]
-    else:
-        odd, where = tile.is_odd(bit), tile.m.where
-        tile.values = [[where(odd, other - x, other + x)] for (x,), (other,) in pairs]
+        return
+    odd, both = tile.is_odd(bit), _BUTTERFLIES[butterfly]
+    tile.values = [[tile.m.where(odd, both(y, x)[1], both(x, y)[0])] for (x,), (y,) in pairs]
 
 
 def _apply_signs(place, signs):

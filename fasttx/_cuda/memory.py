@@ -52,6 +52,9 @@ for _name in SHORT:
 # A kernel, the Numba types of its arguments, and the layout of its threads.
 Kernel = namedtuple("Kernel", "launch signature form")
 
+# Merged into the kernel before it is typed: a device function compiled by itself asks for a device.
+inlined = cuda.jit(device=True, inline="always")
+
 _HALVES = ("float16", "bfloat16")
 VECTOR_BYTES = 16
 

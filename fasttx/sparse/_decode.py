@@ -7,11 +7,12 @@ import math
 
 import numpy as np
 
+from ._levels import Levels
 from ._peel import Peeling
 from ._refit import Fit, refit
 from .result import evaluate
 
-_TURNS = 5  # alternations of least squares and peeling
+TURNS = 5  # alternations of least squares and peeling
 
 
 @dataclasses.dataclass
@@ -42,6 +43,13 @@ def decode(
     fit = _polish(peeling, *again)
     unresolved = [len(places) for places in peeling.unresolved()]
     r2, misfit = _test(peeling, *held)
+    return conclude(peeling, fit, unresolved, r2, misfit, sparsity)
+
+
+def conclude(
+    peeling: Levels, fit: Fit, unresolved: list[int], r2: float, misfit: float, sparsity: int
+) -> Outcome:
+    """The outcome, given the errors on samples held out."""
     settled = not any(unresolved) and _suffices(peeling, fit, misfit, sparsity)
     sort = np.argsort(-np.square(peeling.amplitudes).sum(axis=1), kind="stable")
     fit.spread = fit.spread[sort]
@@ -62,7 +70,7 @@ def _polish(peeling: Peeling, points: np.ndarray, values: np.ndarray) -> Fit:
         # Terms that are still missing would pull at those that are exact.
         return refit(peeling, points, values, move=False)
     before = None
-    for _ in range(_TURNS):
+    for _ in range(TURNS):
         fit = refit(peeling, points, values)
         weak = peeling.significance(fit.variance, fit.spread) < peeling.least_significance
         if weak.any():
@@ -86,7 +94,7 @@ def _test(peeling: Peeling, points: np.ndarray, values: np.ndarray) -> tuple[flo
     return 1 - error / total if total > 0 else float(error == 0), error / wrong.size
 
 
-def _suffices(peeling: Peeling, fit: Fit, misfit: float, sparsity: int) -> bool:
+def _suffices(peeling: Levels, fit: Fit, misfit: float, sparsity: int) -> bool:
     """Whether bins that all look like noise have nothing to hide."""
     rounding = max(peeling.floor**2 * bins.group.length for bins in peeling.bins)
     variance = max(float(fit.variance.mean()), peeling.variance, rounding)

@@ -95,6 +95,13 @@ class Blocks:
 
     def points(self, index: np.ndarray) -> np.ndarray:
         """The packed points with those numbers."""
+        limits, firsts, columns, shifts = self.tables()
+        out = np.empty((len(index), shifts.shape[1]), np.uint64)
+        gf2.points()(np.ascontiguousarray(index), limits, firsts, columns, shifts, out)
+        return out
+
+    def tables(self) -> tuple[np.ndarray, ...]:
+        """First queries of the cosets (and the end), their first columns; columns, and shifts."""
         if self._table is None:
             bases = np.concatenate(self._bases)
             sort = np.argsort(bases)
@@ -102,10 +109,8 @@ class Blocks:
             shifts = np.concatenate(self._shifts)
             limits = np.append(bases[sort], self.size)
             self._table = limits, firsts[sort].astype(np.int64), shifts[sort]
-        bases, firsts, shifts = self._table
-        out = np.empty((len(index), shifts.shape[1]), np.uint64)
-        gf2.points()(np.ascontiguousarray(index), bases, firsts, self._columns, shifts, out)
-        return out
+        limits, firsts, shifts = self._table
+        return limits, firsts, self._columns, shifts
 
     def repeats(self, first: int) -> tuple[np.ndarray, np.ndarray]:
         """Queries from number `first` on that repeat another one, and the first that they repeat.

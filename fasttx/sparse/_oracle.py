@@ -27,8 +27,15 @@ def table(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     return lookup
 
 
-def ask(plan: Plan, f: Callable, workers: Any = None, progress: bool = False) -> None:
-    """Evaluate `f` at the queries of a plan until it wants no more.
+def ask(
+    plan: Plan,
+    f: Callable,
+    workers: Any = None,
+    progress: bool = False,
+    queries: Callable[[int], Iterator] | None = None,
+    chunk: int = _CHUNK,
+) -> None:
+    """Evaluate `f` at the queries of a plan, or as `queries` gives them, until it wants no more.
 
     What f has returned is told before an exception of f is raised again, with the number of its
     chunk as a note and the plan as its attribute ``plan``.
@@ -37,10 +44,10 @@ def ask(plan: Plan, f: Callable, workers: Any = None, progress: bool = False) ->
         number = 0
         while True:
             before = number
-            size = max(1, min(_CHUNK, -(-plan._missing // (4 * width)))) if width > 1 else _CHUNK
+            size = max(1, min(chunk, -(-plan._missing // (4 * width)))) if width > 1 else chunk
             waiting: collections.deque = collections.deque()
             try:
-                for index, points in plan.queries(size):
+                for index, points in (queries or plan.queries)(size):
                     if pool is None:
                         waiting.append((number, index, _Done(f, points)))
                     else:

@@ -7,7 +7,6 @@ leaves ``variance / B`` in each entry of a bin.
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 from scipy import special
@@ -17,9 +16,10 @@ from ..transforms.fwht import fwht
 from ._bits import group_equal, pack, unpack, words
 from ._codes import Convolutional
 from ._design import Group
+from ._levels import Levels, log_allowed
 
-_ROUNDS = 200
-_OFTEN = 4  # a key found more often is a mirage of a crowded bin
+ROUNDS = 200
+OFTEN = 4  # a key found more often is a mirage of a crowded bin
 _BATCH = 1 << 18  # numbers that a search over cosets handles at a time
 
 
@@ -51,9 +51,7 @@ class Bins:
         self.read = np.zeros(count, bool)  # looked at, whatever the energy, since it changed
         self.key = np.zeros((count, group.directions.shape[1]), np.uint64)
         self.amplitude = np.zeros((count, self.outputs))
-        # How many keys may be in a bin.
-        within = min(group.unknown * math.log(2), log_keys - group.bits * math.log(2))
-        self.log_candidates = max(within, 0.0)
+        self.log_allowed = log_allowed(group, log_keys, reading.confidence)
 
     def examine(self, places: np.ndarray, least: float) -> None:
         """Look for single keys in those bins whose energy is above `least`."""
@@ -88,8 +86,7 @@ class Bins:
         fitted, b = np.maximum((1 - share) * self.offsets, 1.0), 1 - 1 / self.offsets
         share = np.minimum(share, b)
         log_p = self.dof / 2 * (np.log(fitted) / self.offsets + b * np.log(share / b))
-        allowed = math.log(1 - self.reading.confidence) - math.log(self.group.length)
-        return log_p < allowed - self.log_candidates
+        return log_p < self.log_allowed
 
     def _propose(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Bins, perhaps several times, and a key that may be in each."""
@@ -165,7 +162,7 @@ def _with_flips(places, bits, reliability, first, flips):
     return np.repeat(places, len(patterns)), several.reshape(-1, bits.shape[1])
 
 
-class Peeling:
+class Peeling(Levels):
     """Bins of all groups, and the keys taken out of them.
 
     Parameters
@@ -184,29 +181,22 @@ class Peeling:
     """
 
     def __init__(self, groups, values, reading, log_keys, variance, floor, every_key=None):
-        self.bins = [Bins(g, values, reading, log_keys) for g in groups]
-        self.log_keys, self.every_key = log_keys, every_key
-        self.reading, self.confidence = reading, reading.confidence
-        self.floor = floor
-        self.known = variance
+        bins = [Bins(g, values, reading, log_keys) for g in groups]
+        known = 0.0 if variance is None else variance
+        super().__init__(
+            bins, reading.confidence, log_keys, known, floor, exact=every_key is not None
+        )
+        self.every_key, self.known = every_key, variance
         self.keys = np.empty((0, groups[0].directions.shape[1]), np.uint64)
         self.amplitudes = np.empty((0, values.shape[1]))
         self._seen: dict[bytes, int] = {}
-        self._total = sum(g.length for g in groups)
-        self._scale = [max(g.length * floor**2, 1e-300) for g in groups]
-        self.variance = 0.0 if variance is None else variance
         self.repeated = 0  # samples that a group has though another one had them before
-
-    @property
-    def noisy(self) -> bool:
-        """Whether more than rounding is in the bins."""
-        return self.variance > 4 * max(self._scale)
 
     def run(self) -> None:
         """Peel until no bin shows a single key."""
         for bins in self.bins:
-            bins.examine(np.arange(bins.group.length), self._zero(bins))
-        for _ in range(_ROUNDS):
+            bins.examine(np.arange(bins.group.length), self.zero(bins))
+        for _ in range(ROUNDS):
             if self.known is None:
                 self.variance = self._estimate()
             found = self._found(strict=True) or self._found(strict=False) or self._jointly()
@@ -219,7 +209,7 @@ class Peeling:
         for bins in self.bins:
             places = bins.group.coordinates(keys)
             spright.subtract()(bins.seen, places, keys, bins.group.offsets, amplitudes)
-            bins.examine(np.unique(places), self._zero(bins))
+            bins.examine(np.unique(places), self.zero(bins))
         merged = np.concatenate([self.keys, keys])
         rows, number = group_equal(merged)
         sums = np.zeros((len(rows), amplitudes.shape[1]))
@@ -228,22 +218,9 @@ class Peeling:
 
     def significance(self, variance: np.ndarray, spread: np.ndarray) -> np.ndarray:
         """Squares of the amplitudes over their variances, summed over outputs."""
-        least = min(self._scale)
+        least = min(self.scale)
         errors = np.maximum(variance, least) * spread[:, None]
         return np.sum(np.square(self.amplitudes) / errors, axis=1)
-
-    @property
-    def smallest(self) -> float:
-        """Square over variance of the least amplitude that is surely found."""
-        # Decoders by steps fall short of the likeliest key by up to about five decibels.
-        exact = self.every_key is not None or self.bins[-1].how == "coset"
-        return self.least_significance * (1.5 if exact else 3.0)
-
-    @property
-    def least_significance(self) -> float:
-        """What chance exceeds, at the confidence, for none of all keys there may be."""
-        outputs = self.amplitudes.shape[1]
-        return 2 * (self.log_keys - math.log(1 - self.confidence)) + 2 * (outputs - 1)
 
     def drop(self, which: np.ndarray) -> None:
         """Put keys back into their bins."""
@@ -252,27 +229,15 @@ class Peeling:
 
     def unresolved(self) -> list[np.ndarray]:
         """Of each group: the bins whose energy is not that of noise."""
-        return [np.flatnonzero(bins.energy > self._zero(bins)) for bins in self.bins]
-
-    def _noise(self, bins: Bins) -> float:
-        return max(self.variance / bins.group.length, self.floor**2)
-
-    def _zero(self, bins: Bins) -> float:
-        """Energy that noise alone exceeds in no bin, at the confidence."""
-        return self._noise(bins) * self._quantile(bins.dof)
-
-    def _quantile(self, dof: int) -> float:
-        return float(special.chdtri(dof, (1 - self.confidence) / self._total))
+        return [np.flatnonzero(bins.energy > self.zero(bins)) for bins in self.bins]
 
     def _found(self, strict: bool) -> tuple[np.ndarray, np.ndarray] | None:
         """Keys that bins show, each once; strictly, only from bins with nothing else in them."""
         keys, amplitudes, shares = [], [], []
         for bins in self.bins:
-            show = bins.clear & (bins.energy > self._zero(bins))
+            show = bins.clear & (bins.energy > self.zero(bins))
             if strict:
-                free = bins.dof - bins.outputs
-                limit = self._noise(bins) * self._quantile(free) if free else 0.0
-                show &= bins.rest <= limit
+                show &= bins.rest <= self.rest(bins)
             places = np.flatnonzero(show)
             keys.append(bins.key[places])
             amplitudes.append(bins.amplitude[places])
@@ -320,7 +285,7 @@ class Peeling:
         for i, row in enumerate(rows):
             name = merged[row].tobytes()
             times = self._seen[name] = self._seen.get(name, 0) + 1
-            keep[i] = times <= _OFTEN
+            keep[i] = times <= OFTEN
         return (merged[rows][keep], mean[keep]) if keep.any() else None
 
     def _estimate(self) -> float:

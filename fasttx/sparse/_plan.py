@@ -11,7 +11,7 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._array import check_count
+from .._array import check_count, is_device_array
 
 _FORMAT = 1  # of the files that `Plan.save` writes
 _SCAN = 1 << 20  # queries looked through at a time
@@ -97,6 +97,10 @@ class Plan(Generic[Result]):
         are used up, the values are decoded; if they do not suffice and `max_queries` allows, the
         design grows and the iteration goes on. If some have not, it ends: tell them, ask again.
         """
+        for index in self._chunks(chunk_size):
+            yield index, self._points(index)
+
+    def _chunks(self, chunk_size: int) -> Iterator[np.ndarray]:
         chunk_size = check_count(chunk_size, "chunk_size")
         start = 0
         while True:
@@ -104,11 +108,11 @@ class Plan(Generic[Result]):
             for index in self._untold(start):
                 held = np.concatenate([held, index])
                 while len(held) >= chunk_size:
-                    yield held[:chunk_size], self._points(held[:chunk_size])
+                    yield held[:chunk_size]
                     held = held[chunk_size:]
             start = len(self._told)
             if len(held):
-                yield held, self._points(held)
+                yield held
             if self._missing or not self._grow():
                 return
 
@@ -130,11 +134,9 @@ class Plan(Generic[Result]):
         IndexError
             If there is no such query.
         """
-        index = np.asarray(idx)
-        if index.ndim != 1 or index.dtype.kind not in "iu":
-            raise ValueError("idx must be a one-dimensional array of integers")
-        if len(index) and (index.min() < 0 or index.max() >= len(self._told)):
-            raise IndexError(f"there are queries 0 to {len(self._told) - 1}; idx has others")
+        index = self._known(idx)
+        if is_device_array(values):
+            raise TypeError("values are on a device; accepted are those on the host")
         found = _checked(values, index)
         table = found.reshape(len(found), -1)
         if self._values is None:
@@ -148,6 +150,19 @@ class Plan(Generic[Result]):
             self._values = self._values.astype(np.complex128)
         self._eps = max(self._eps, float(np.finfo(found.dtype).eps))
         self._values[index] = table
+        self._mark(index)
+
+    def _known(self, idx: ArrayLike) -> np.ndarray:
+        """Numbers of queries that there are."""
+        index = np.asarray(idx)
+        if index.ndim != 1 or index.dtype.kind not in "iu":
+            raise ValueError("idx must be a one-dimensional array of integers")
+        if len(index) and (index.min() < 0 or index.max() >= len(self._told)):
+            raise IndexError(f"there are queries 0 to {len(self._told) - 1}; idx has others")
+        return index
+
+    def _mark(self, index: np.ndarray) -> None:
+        """Note that queries have been told."""
         if len(index) > 1 and not np.all(index[1:] > index[:-1]):
             index = np.unique(index)
         self._missing -= int(np.count_nonzero(self._fresh[index] & ~self._told[index]))
@@ -177,7 +192,7 @@ class Plan(Generic[Result]):
         state = {"format": _FORMAT, "kind": type(self).__name__, "tag": self.tag}
         state |= {"config": self._config, "log": self._log, "hash": self.hash}
         state |= {"scalar": self._scalar, "eps": self._eps}
-        values = np.zeros((len(self._told), 1)) if self._values is None else self._values
+        values = self._kept()
         index = np.flatnonzero(self._told)
         with open(path, "wb") as file:
             np.savez(file, state=json.dumps(state), index=index, values=values[index])
@@ -265,6 +280,10 @@ class Plan(Generic[Result]):
             grown = np.zeros((len(self._told), self._values.shape[1]), self._values.dtype)
             grown[: len(self._values)] = self._values
             self._values = grown
+
+    def _kept(self) -> np.ndarray:
+        """Values of all queries, as a file keeps them."""
+        return np.zeros((len(self._told), 1)) if self._values is None else self._values
 
     def _grow(self) -> bool:
         action = self._next(self.recover())

@@ -13,8 +13,8 @@ import numpy as np
 from .._cpu import spright
 from ._peel import Peeling
 
-_DENSE = 256  # keys up to which the normal matrix is inverted
-_CORRECTED = 1 << 24  # most entries of the matrix of repeated samples
+DENSE = 256  # keys up to which the normal matrix is inverted
+CORRECTED = 1 << 24  # most entries of the matrix of repeated samples
 
 
 @dataclasses.dataclass
@@ -48,7 +48,7 @@ def refit(peeling: Peeling, points: np.ndarray, values: np.ndarray, *, move: boo
         return Fit(energy / max(samples - count * times, 1), np.full(count, times / samples))
     first, second, inner = _collisions(peeling)
     again = None
-    if len(points) and count <= _DENSE and len(points) * count <= _CORRECTED:
+    if len(points) and count <= DENSE and len(points) * count <= CORRECTED:
         again = np.empty((len(points), count))
         spright.signs()(points, keys, again)
         left = values - again @ peeling.amplitudes
@@ -87,7 +87,7 @@ def _collisions(peeling: Peeling) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _solve(samples, first, second, inner, right, again):
     """Solution of the normal equations, and the diagonal of the inverse."""
     count = len(right)
-    if count <= _DENSE:
+    if count <= DENSE:
         matrix = np.zeros((count, count))
         np.add.at(matrix, (first, second), inner)
         matrix += matrix.T

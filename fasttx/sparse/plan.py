@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._array import check_count
+from .._array import check_count, is_device_array
 from ._bits import group_equal, keys_up_to, pack, unpack, words
 from ._decode import Outcome, decode
 from ._design import random_words
@@ -18,9 +19,13 @@ from ._peel import Peeling
 from ._plan import Plan, seed_of
 from .result import SparseResult, evaluate
 
+if TYPE_CHECKING:
+    from ._device import Samples
+
 _GROWTH = 16  # times the first design that a plan may grow to, where max_queries does not say
 _TWICE = 32  # queries asked again to see whether the oracle is noisy
 _TRIED = 1 << 16  # keys that are tried one by one, where there are no more
+_ON_DEVICE = ("noiseless", "near-linear", "nso", "nso-hard", "whole")
 
 
 class SparsePlan(Plan[SparseResult]):
@@ -57,6 +62,16 @@ class SparsePlan(Plan[SparseResult]):
     ValueError
         If an argument is out of range, `max_queries` is too small (the error says what is needed),
         or the method cannot serve.
+
+    Notes
+    -----
+    Values may be told as device arrays (float32, float64, complex64, complex128, int32 or int64),
+    all of one library and device. They are decoded there, in float64, if `noise` is a number and
+    the method "noiseless", "near-linear", "nso" or "nso-hard" (or "auto", where it takes one of
+    these); else NotImplementedError is raised. Keys and coefficients are those that the host would
+    find, up to rounding; standard errors are expanded as for more than 256 terms, see
+    `SparseResult`, for fewer too. The host reads counts and sums in every round, and the terms
+    when they are final: `recover` returns arrays on the host.
 
     See Also
     --------
@@ -135,9 +150,102 @@ class SparsePlan(Plan[SparseResult]):
         self._held_at = self._twice_at = slice(0, 0)
         self._twice: np.ndarray | None = None
         self._few: np.ndarray | None = None  # all keys there may be, if they are few
+        self._samples: Samples | None = None  # what was told on a device
         self._register()
         if first.held_out:
             self._hold_out(first.held_out)
+
+    def queries(
+        self, chunk_size: int = 4096, *, like: Any = None
+    ) -> Iterator[tuple[np.ndarray, Any]]:
+        """The queries that have not been told, in chunks ``(idx, points)``.
+
+        Parameters
+        ----------
+        chunk_size : int, optional
+            Most queries in a chunk.
+        like : device array, optional
+            Of what library and device `points` shall be; arrays on the host if None.
+
+        Yields
+        ------
+        idx : ndarray of int64, shape (m,)
+            Numbers of the queries, for `tell`; on the host.
+        points : ndarray or device array of uint8, shape (m, n)
+            Where to evaluate the function: a row for each query.
+
+        Notes
+        -----
+        Chunks may be told in any order, and later. When all have been told by the time that they
+        are used up, the values are decoded; if they do not suffice and `max_queries` allows, the
+        design grows and the iteration goes on. If some have not, it ends: tell them, ask again.
+        """
+        if like is None:
+            yield from super().queries(chunk_size)
+            return
+        from . import _device as device
+
+        self._check_device()
+        for index in self._chunks(chunk_size):
+            yield index, device.points(like, self._layout.blocks, index, self.n)
+
+    def tell(self, idx: ArrayLike, values: Any) -> None:
+        """Hand in the function's values at queries.
+
+        Parameters
+        ----------
+        idx : array_like of int, shape (m,)
+            Numbers of the queries, as `queries` gave them.
+        values : array_like or device array, shape (m,) or (m, p)
+            Real or complex; p outputs of the function are recovered together.
+
+        Raises
+        ------
+        ValueError
+            If the number of values is not that of the queries, or one of them is not finite: then
+            nothing is taken. Whether values on a device are finite is seen by `recover`.
+        IndexError
+            If there is no such query.
+        TypeError
+            If some values are on a device and some are not.
+        NotImplementedError
+            If the values are on a device and the plan's method is on the host only.
+        """
+        if not is_device_array(values):
+            if self._samples is not None:
+                raise TypeError("values are on the host; those told before are on a device")
+            super().tell(idx, values)
+            return
+        from . import _device as device
+
+        index = self._known(idx)
+        if self._values is not None:
+            raise TypeError("values are on a device; those told before are on the host")
+        self._check_device()
+        samples = self._samples or device.Samples()
+        samples.tell(index, values, len(self._told))
+        self._samples, self._scalar, self._eps = samples, samples.scalar, samples.eps
+        self._mark(index)
+
+    def _check_device(self) -> None:
+        """Refuse what is on the host only."""
+        if self.noise == "auto":
+            raise NotImplementedError(
+                'noise="auto" is on the host only: on a device, give noise= a number, 0 for none'
+            )
+        method = self._layout.first.method
+        if method not in _ON_DEVICE:
+            accepted = ", ".join(map(repr, _ON_DEVICE[:-1]))
+            raise NotImplementedError(
+                f"method={method!r} is on the host only; accepted on a device are {accepted}"
+            )
+
+    def _kept(self) -> np.ndarray:
+        return super()._kept() if self._samples is None else self._samples.host(len(self._told))
+
+    def _complete(self) -> None:
+        if self._samples is None:
+            super()._complete()
 
     def tell_spectrum(
         self,
@@ -244,6 +352,9 @@ class SparsePlan(Plan[SparseResult]):
     # Recovery.
 
     def _decode(self) -> SparseResult:
+        if self._samples is not None:
+            self._outcome = self._decode_on_device(self._samples)
+            return self._report(self._outcome)
         values = self._real()
         floor = 16 * self._eps * float(np.abs(values).max(initial=0.0))
         variance = None if self.noise == "auto" else float(self.noise) ** 2
@@ -258,9 +369,43 @@ class SparsePlan(Plan[SparseResult]):
         self._outcome = decode(peeling, again, (self._held, values[self._held_at]), self.sparsity)
         return self._report(self._outcome)
 
+    def _decode_on_device(self, samples: Samples) -> Outcome:
+        from . import _device_fit as device
+        from ._device_peel import DevicePeeling
+
+        log_keys, layout, repeats = self._log_keys(), self._layout, self._repeats()
+        with samples.context():
+            space, values = samples.complete(self._copies, len(self._told))
+            peeling = DevicePeeling(
+                space,
+                layout.groups,
+                values,
+                samples.outputs,
+                layout.reading,
+                log_keys,
+                float(self.noise) ** 2,
+                16 * self._eps * samples.largest(),
+                self._every_key if log_keys < math.log(_TRIED) else None,
+                len(repeats),
+            )
+            again = device.Rows(peeling, layout.blocks.points(repeats), values, repeats)
+            index = np.arange(self._held_at.start, self._held_at.stop)
+            held = device.Rows(peeling, self._held, values, index)
+            return device.decode(peeling, again, held, self.sparsity)
+
     def _crowded(self) -> bool:
         """Whether terms may fill the table, so that no part of it shows the noise."""
         return self._layout.whole and 4 * self.sparsity >= 1 << self.n
+
+    def _complex(self) -> bool:
+        if self._samples is not None:
+            return self._samples.complex
+        return self._values is not None and self._values.dtype.kind == "c"
+
+    def _mean_square(self) -> float:
+        if self._samples is not None:
+            return self._samples.mean_square()
+        return float(np.square(self._real()).mean())
 
     def _real(self) -> np.ndarray:
         """Values told, complex ones as pairs of outputs."""
@@ -298,11 +443,10 @@ class SparsePlan(Plan[SparseResult]):
         return float(np.square(values[self._twice_at] - values[self._twice]).mean()) / 2
 
     def _report(self, outcome: Outcome) -> SparseResult:
-        assert self._values is not None
         coefficients = outcome.amplitudes
         stderr = np.sqrt(outcome.fit.variance * outcome.fit.spread[:, None])
         std = np.sqrt(outcome.fit.variance)
-        if self._values.dtype.kind == "c":
+        if self._complex():
             coefficients = coefficients.view(np.complex128)
             stderr = np.hypot(stderr[:, ::2], stderr[:, 1::2])
             std = np.hypot(std[::2], std[1::2])
@@ -330,6 +474,6 @@ class SparsePlan(Plan[SparseResult]):
         # The rest is not noise but terms, which may all be small.
         share = outcome.r2
         if self._layout.whole:  # no points are left to hold out
-            share = 1 - float(outcome.fit.variance.mean() / np.square(self._real()).mean())
+            share = 1 - float(outcome.fit.variance.mean()) / self._mean_square()
         explained = outcome.settled and (noise is None or share > 0.25)
         return "converged" if explained else "overloaded"

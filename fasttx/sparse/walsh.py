@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._array import check_count
+from .._array import check_count, is_device_array
 from ._oracle import ask, table
 from .plan import SparsePlan
 from .result import SparseResult
+
+_CHUNK = 1 << 18  # queries that a function on a device gets at a time
 
 
 def sparse_fwht(
@@ -28,6 +31,7 @@ def sparse_fwht(
     rng: Any = None,
     workers: Any = None,
     progress: bool = False,
+    like: Any = None,
 ) -> SparseResult:
     """Walsh-Hadamard spectrum of a function on n bits that has few non-zero terms.
 
@@ -38,7 +42,8 @@ def sparse_fwht(
     ----------
     f : callable or array_like
         A function that takes uint8 zeros and ones, shape (m, n), column i being bit i, and returns
-        (m,) or (m, p) numbers, real or complex; or its table, shape (2**n,) or (2**n, p).
+        (m,) or (m, p) numbers, real or complex; or its table, shape (2**n,) or (2**n, p). The table
+        may be a device array, and the function may return one.
     n : int
         Number of bits.
     sparsity : int, optional
@@ -64,11 +69,14 @@ def sparse_fwht(
         Who evaluates f: so many threads, or what has a method ``submit``. By default this thread.
     progress : bool, optional
         Show a bar (needs tqdm).
+    like : device array, optional
+        Give f its arguments as arrays of that library and device; for a table on a device, that is
+        so anyway.
 
     Returns
     -------
     SparseResult
-        Terms, standard errors, and whether they explain the function.
+        Terms, standard errors, and whether they explain the function; on the host.
 
     Raises
     ------
@@ -104,7 +112,9 @@ def sparse_fwht(
     What a bin must have to count is judged by chi-square quantiles at the noise's level. A design
     that does not suffice grows, and keeps every value: more offsets against noise, a small group
     for a small rest, twice the bins where there are too many terms. Time is ``O(K n)`` word
-    operations beside the queries. Host only.
+    operations beside the queries.
+
+    Values on a device are decoded there, see `SparsePlan`.
 
     References
     ----------
@@ -124,7 +134,11 @@ def sparse_fwht(
     >>> result.interactions("Shapley")
     {(3,): 0.5, (70,): 0.5, (99,): 0.5}
     """
-    if not callable(f):
+    if not callable(f) and is_device_array(f):
+        from . import _device as device
+
+        f, like = device.table(f, check_count(n, "n")), f
+    elif not callable(f):
         values = np.asarray(f)
         if values.ndim not in (1, 2) or values.shape[:1] != (1 << check_count(n, "n"),):
             raise ValueError(
@@ -142,5 +156,8 @@ def sparse_fwht(
         confidence=confidence,
         rng=rng,
     )
-    ask(plan, f, workers, progress)
+    if like is None:
+        ask(plan, f, workers, progress)
+    else:
+        ask(plan, f, workers, progress, functools.partial(plan.queries, like=like), _CHUNK)
     return plan.recover()

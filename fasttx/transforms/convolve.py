@@ -1,6 +1,7 @@
 """Dyadic (XOR) convolution."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,16 +10,15 @@ from .. import _array, _threads
 from . import _host
 
 
-def xor_convolve(
-    a: ArrayLike, b: ArrayLike, axis: int = -1, *, workers: int | None = None
-) -> np.ndarray:
+def xor_convolve(a: ArrayLike, b: ArrayLike, axis: int = -1, *, workers: int | None = None) -> Any:
     """Dyadic convolution ``c[k] = sum_j a[j] b[j ^ k]`` along one axis.
 
     Parameters
     ----------
     a, b : array_like
         Arrays of the same length n = 2**p along `axis`; the other axes broadcast. Dtypes as for
-        `fwht`. The result has their common dtype, int64 for bool and integers, which is exact.
+        `fwht`. The result has their common dtype, int64 for bool and integers, which is exact. On
+        a device both are there, of one dtype: float32, float64, complex64 or complex128.
     axis : int, optional
         Axis of the result; default is the last.
     workers : int, optional
@@ -26,7 +26,7 @@ def xor_convolve(
 
     Returns
     -------
-    c : ndarray
+    c : ndarray or device array
 
     Raises
     ------
@@ -56,14 +56,11 @@ def xor_convolve(
     if workers is not None:
         _threads.check_workers(workers)
     if _array.is_device_array(a) or _array.is_device_array(b):
-        raise NotImplementedError("xor_convolve is on the host only: pass NumPy arrays")
+        return _on_device(a, b, axis)
     a, b = _array.as_array(a), _array.as_array(b)
-    ndim = max(a.ndim, b.ndim)
-    axis = _array.check_axis(axis, ndim)
-    a, b = (x.reshape((1,) * (ndim - x.ndim) + x.shape) for x in (a, b))
-    n = a.shape[axis]
-    check_lengths(n, b.shape[axis])
-    shape = np.broadcast_shapes(a.shape, b.shape)
+    axis, *shapes = _check_shapes(a.shape, b.shape, axis)
+    a, b = (x.reshape(shape) for x, shape in zip((a, b), shapes, strict=True))
+    n, shape = a.shape[axis], np.broadcast_shapes(*shapes)
     exact = a.dtype.kind in "bui" and b.dtype.kind in "bui"
     dtype = np.dtype(np.int64) if exact else np.result_type(a, b)
     if exact:
@@ -84,6 +81,36 @@ def check_lengths(n: int, other: int) -> None:
         raise ValueError(f"a and b must have the same length; got {n} and {other}")
     if n < 1 or n & (n - 1):
         raise ValueError(f"xor_convolve needs a length that is a power of two; got {n}")
+
+
+def _check_shapes(a, b, axis):
+    """The axis, and both shapes with as many axes."""
+    ndim = max(len(a), len(b))
+    axis = _array.check_axis(axis, ndim)
+    a, b = ((1,) * (ndim - len(shape)) + tuple(shape) for shape in (a, b))
+    n = a[axis]
+    check_lengths(n, b[axis])
+    np.broadcast_shapes(a, b)
+    return axis, a, b
+
+
+def _on_device(a, b, axis):
+    from .._cuda import operands
+    from .._cuda import walsh as device
+
+    left = operands.first(a=a, b=b)
+    right = operands.beside(left, "b", b)
+    device.check_product(left, "a")
+    device.check_product(right, "b")
+    if left.dtype != right.dtype:
+        raise TypeError(f"a has dtype {left.dtype}, b has dtype {right.dtype}; convert one of them")
+    axis, *shapes = _check_shapes(left.shape, right.shape, axis)
+    if shapes[0][axis] > 1 << device.MAX_LEVELS:
+        raise ValueError(
+            f"xor_convolve on a device has at most 2**{device.MAX_LEVELS} points; "
+            f"got {shapes[0][axis]}"
+        )
+    return device.xor_convolve(a, b, axis, shapes)
 
 
 def _check_exact(a, b, axis) -> None:

@@ -1,5 +1,7 @@
 """Transforms over subsets: zeta (sums over subsets) and its inverse, the Moebius transform."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -14,7 +16,7 @@ def zeta(
     *,
     overwrite_x: bool = False,
     workers: int | None = None,
-) -> np.ndarray:
+) -> Any:
     """Sums over subsets: ``Z[S] = sum of x[T] over T subset of S``, index bits being sets.
 
     Parameters
@@ -22,7 +24,7 @@ def zeta(
     x : array_like
         Values on the subsets, n = 2**p of them along `axis`; bit i of the index says whether
         element i belongs to the set. Dtypes as for `fwht`: floating and complex are kept, bool and
-        integers give exact int64.
+        integers give exact int64; a device takes those of up to 32 bits.
     n : int, optional
         Length: `x` is cropped, or padded with zeros. A power of two.
     axis : int, optional
@@ -32,7 +34,7 @@ def zeta(
 
     Returns
     -------
-    out : ndarray
+    out : ndarray or device array
 
     Raises
     ------
@@ -66,7 +68,7 @@ def mobius(
     *,
     overwrite_x: bool = False,
     workers: int | None = None,
-) -> np.ndarray:
+) -> Any:
     """Inverse of `zeta`: ``x[S] = sum of (-1)**|S - T| Z[T] over T subset of S``.
 
     Of a pseudo-Boolean function's values it gives the coefficients of its multilinear polynomial,
@@ -74,7 +76,7 @@ def mobius(
 
     Returns
     -------
-    out : ndarray
+    out : ndarray or device array
 
     Examples
     --------
@@ -89,12 +91,9 @@ def _subsets(op, x, n, axis, overwrite_x, workers):
     if workers is not None:
         _threads.check_workers(workers)
     if _array.is_device_array(x):
-        raise NotImplementedError(f"{op} is on the host only: pass a NumPy array")
+        return _on_device(op, x, n, axis, overwrite_x)
     x = _array.as_array(x)
-    axis = _array.check_axis(axis, x.ndim)
-    n = _array.check_length(n, x.shape[axis])
-    if n & (n - 1):
-        raise ValueError(f"{op} needs a length that is a power of two; got {n}")
+    n, axis = _length(op, x.shape, n, axis)
     if n != x.shape[axis]:
         x, overwrite_x = _array.resized(x, n, axis), True
     dtype = x.dtype
@@ -104,3 +103,20 @@ def _subsets(op, x, n, axis, overwrite_x, workers):
     out = _array.output(x, dtype, overwrite_x)
     _host.apply(op, x, out, axis, workers=_threads.resolve(workers, x.size))
     return out
+
+
+def _length(op, shape, n, axis):
+    axis = _array.check_axis(axis, len(shape))
+    n = _array.check_length(n, shape[axis])
+    if n & (n - 1):
+        raise ValueError(f"{op} needs a length that is a power of two; got {n}")
+    return n, axis
+
+
+def _on_device(op, x, n, axis, overwrite_x):
+    from .._cuda import fwht, walsh
+
+    n, axis = _length(op, fwht.check(x, overwrite_x).shape, n, axis)
+    if n > 1 << walsh.MAX_LEVELS:
+        raise ValueError(f"{op} on a device has at most 2**{walsh.MAX_LEVELS} points; got n = {n}")
+    return walsh.zeta(x, n, axis, overwrite_x, inverse=op == "mobius")
