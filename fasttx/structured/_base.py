@@ -177,15 +177,16 @@ def check_rhs(b, length: int, dtype) -> np.ndarray:
     if _array.is_device_array(b):
         raise NotImplementedError("this system is solved on the host only: pass a NumPy array")
     b = np.asarray(b)
-    check_rhs_shape(b.shape, length)
+    check_rhs_shape(b, length)
     b = as_entries(b, "b", None)
     return b.astype(np.result_type(dtype, b.dtype), copy=False)
 
 
-def check_rhs_shape(shape, length: int) -> None:
+def check_rhs_shape(b: Any, length: int) -> None:
     """Refuse right-hand sides that are not of shape (length,) or (length, k)."""
+    shape = tuple(b.shape)
     if len(shape) not in (1, 2) or shape[0] != length:
-        raise ValueError(f"b must have shape ({length},) or ({length}, k); got {tuple(shape)}")
+        raise ValueError(f"b must have shape ({length},) or ({length}, k); got {shape}")
 
 
 def padded_length(points: int) -> int:
