@@ -141,6 +141,8 @@ class StructuredOperator(LinearOperator):
 
 def as_entries(values, name: str, ndim: int | None = 1) -> np.ndarray:
     """Entries of an operator as a finite floating array: integers become float64."""
+    if _array.is_device_array(values):
+        raise NotImplementedError(f"{name} is on a device; accepted are NumPy arrays")
     array = np.asarray(values)
     if array.dtype.kind in "bui":
         array = array.astype(np.float64)
