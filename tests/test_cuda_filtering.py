@@ -116,3 +116,26 @@ def test_no_register_is_spilled(nvvm, tmp_path, kind, levels):
     form = filtering_kernel.stage(kind, "float32", part, **options).form
     code = filtering_kernel.ptx(kind, "float32", part, cc=(9, 0), **options)
     check_no_spills(code, form, tmp_path)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+@pytest.mark.parametrize(("taps", "length"), [(8192, 8192), (300, 100001), (20000, 30000)])
+def test_causal_on_a_device(library, dtype, taps, length):
+    x, h = sample((3, 2, length), dtype), sample((2, taps), dtype, 1)
+    f = fasttx.CausalFilter(library.to(h))
+    y = library.back(f(library.to(x)))
+    agree(y, fasttx.fftconvolve_causal(x, h))
+    first, rest = (library.to(np.ascontiguousarray(p)) for p in np.split(x, [5000], axis=-1))
+    one, state = f(first, return_state=True)
+    two = f(rest, state)
+    agree(np.concatenate([library.back(one), library.back(two)], axis=-1), y)
+
+
+@pytest.mark.cuda
+def test_real_samples_on_a_device(library):
+    for shape, axis in (((5, 1 << 14), -1), ((3, 1 << 17), -1), ((1 << 10, 33), 0)):
+        x = sample(shape, "float32")
+        y = fasttx.rfft_unordered(library.to(x), axis=axis)
+        agree(library.back(y), fasttx.rfft_unordered(x, axis=axis))
+        agree(library.back(fasttx.irfft_unordered(y, axis=axis)), x)

@@ -66,3 +66,15 @@ def test_refusals(ptx_device, operators):
         structured.Kronecker(toeplitz, np.eye(2)) @ ptx_device(np.ones(40))
     with pytest.raises(ValueError, match=r"b must have shape \(32,\)"):
         operators["Circulant"].solve(x)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("n", [7, 1000, 8192, 50000])
+def test_products_on_a_device(library, n):
+    for dtype in ("float32", "complex128"):
+        toeplitz = structured.Toeplitz(sample(n, dtype, 1), sample(n + 3, dtype, 2))
+        x = sample((n + 3, 5), dtype)
+        agree(library.back(toeplitz @ library.to(x)), toeplitz @ x)
+        agree(library.back(toeplitz @ library.to(x[:, 0].copy())), toeplitz @ x[:, 0])
+        hankel = structured.Hankel(sample(n, dtype, 1), sample(n + 3, dtype, 2))
+        agree(library.back(hankel @ library.to(x)), hankel @ x)

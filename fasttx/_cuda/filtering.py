@@ -9,7 +9,7 @@ import numpy as np
 
 from . import NumbaArray, codelets, fft, filtering_kernel, launch, memory, trace, wrap
 from .filtering_kernel import BLOCKS, Part, Sizes
-from .memory import KINDS, SHORT, SIMULATED, VECTOR_BYTES, cuda
+from .memory import KINDS, SHORT, SIMULATED, VECTOR_BYTES
 
 _HALVES = ("float16", "bfloat16")
 _INTEGERS = (*SHORT, "int64")
@@ -83,9 +83,8 @@ class Filter:
 
     Notes
     -----
-    Spectra are made for each device and precision where they are first needed, and that call waits
-    for them. In n samples of a window, real ones with `skew` are n/2 complex points; so are those
-    of two rows without.
+    Spectra are made for each device, stream and precision where they are first needed. The n real
+    samples of a window are n/2 complex points with `skew`; without, those of two rows are n.
     """
 
     def __init__(self, kernel, n: int, skew: bool):
@@ -128,12 +127,11 @@ class Filter:
 
     def spectrum(self, block: str, number: str, given: NumbaArray):
         """Spectra of the kernel, a row for each channel, over the points of a window."""
-        key = block, number, given.device
+        key = block, number, given.device, given.stream()
         if key not in self._spectra:
             points = self.n // 2 if block == "halves" else self.n
             out = given.empty((self.channels, points), _COMPLEX[number])
             _Spectra(self, block, number, out).run()
-            cuda.synchronize()  # the next call may be on another stream
             self._spectra[key] = out
         return self._spectra[key]
 
@@ -201,7 +199,7 @@ class _Spectra(_Launches):
             given = (kernel if kernel.contiguous else kernel.compact()).flat()
         else:
             real = kernel.real.dtype
-            given = cuda.to_device(np.ascontiguousarray(kernel).reshape(-1).view(real))
+            given = launch.to_device(np.ascontiguousarray(kernel).reshape(-1).view(real))
         taps, count = kernel.shape[-1], self.owner.channels
         sizes = Sizes(taps, 0, 0, self.owner.n, 0, 1, 1, count, count)
         options = {

@@ -40,9 +40,14 @@ def made_on_device(make, device: int, *arguments):
 
 @functools.lru_cache(maxsize=64)
 def _on_device(make, device, arguments):
-    table = cuda.to_device(make(*arguments))
+    return to_device(make(*arguments))
+
+
+def to_device(table: np.ndarray):
+    """A copy on the current device."""
+    copy = cuda.to_device(table)
     cuda.synchronize()  # the copy may end after the call, and kernels run on streams of their own
-    return table
+    return copy
 
 
 def _from_bytes(values, dtype):

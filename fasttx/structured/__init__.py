@@ -1,8 +1,9 @@
 """Structured matrices as linear operators: Toeplitz, circulant, Hankel, Kronecker and others.
 
 Each is a ``scipy.sparse.linalg.LinearOperator`` that keeps its precision and knows, where there is
-a fast way, how to solve, its determinant, its diagonal and its eigenvalues. Host only: vectors are
-NumPy arrays.
+a fast way, how to solve, its determinant, its diagonal and its eigenvalues. `Toeplitz`,
+`Circulant`, `Hankel`, `HadamardOperator` and `Kronecker` products of these multiply vectors on a
+device too; all else is for NumPy arrays.
 """
 
 from ._iterative import SolveInfo

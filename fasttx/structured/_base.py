@@ -141,6 +141,8 @@ class StructuredOperator(LinearOperator):
 
 def as_entries(values, name: str, ndim: int | None = 1) -> np.ndarray:
     """Entries of an operator as a finite floating array: integers become float64."""
+    if _array.is_device_array(values):
+        raise NotImplementedError(f"{name} is on a device; accepted are NumPy arrays")
     array = np.asarray(values)
     if array.dtype.kind in "bui":
         array = array.astype(np.float64)
@@ -177,15 +179,16 @@ def check_rhs(b, length: int, dtype) -> np.ndarray:
     if _array.is_device_array(b):
         raise NotImplementedError("this system is solved on the host only: pass a NumPy array")
     b = np.asarray(b)
-    check_rhs_shape(b.shape, length)
+    check_rhs_shape(b, length)
     b = as_entries(b, "b", None)
     return b.astype(np.result_type(dtype, b.dtype), copy=False)
 
 
-def check_rhs_shape(shape, length: int) -> None:
+def check_rhs_shape(b: Any, length: int) -> None:
     """Refuse right-hand sides that are not of shape (length,) or (length, k)."""
+    shape = tuple(b.shape)
     if len(shape) not in (1, 2) or shape[0] != length:
-        raise ValueError(f"b must have shape ({length},) or ({length}, k); got {tuple(shape)}")
+        raise ValueError(f"b must have shape ({length},) or ({length}, k); got {shape}")
 
 
 def padded_length(points: int) -> int:

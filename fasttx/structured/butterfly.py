@@ -122,7 +122,7 @@ class HadamardOperator(StructuredOperator):
         if options:
             raise TypeError(f"unknown options of solve: {', '.join(options)}")
         if _array.is_device_array(b):
-            check_rhs_shape(b.shape, self.shape[0])
+            check_rhs_shape(b, self.shape[0])
         else:
             b = check_rhs(b, self.shape[0], np.float32)
             if not b.size:

@@ -201,7 +201,7 @@ class Circulant(StructuredOperator):
         if _array.is_device_array(b):
             if full_output:
                 raise NotImplementedError("full_output is for NumPy arrays only")
-            check_rhs_shape(b.shape, self.c.size)
+            check_rhs_shape(b, self.c.size)
             self._check_regular()
             return self._inverse.dot(b)
         b = check_rhs(b, self.c.size, self.dtype)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _threads
+from ..transforms.bit_reversal import host_only
 from ..transforms.causal import CausalFilter
 
 METHODS = ("exact", "randomized")
@@ -184,6 +185,7 @@ def _symbols(sequence, name):
         return np.frombuffer(sequence.encode("utf-32-le", "surrogatepass"), np.uint32)
     if isinstance(sequence, bytes):
         return np.frombuffer(sequence, np.uint8)
+    host_only(sequence, "sliding_hamming")
     array = np.asarray(sequence)
     if array.size == 0:
         return np.zeros(0, np.int64)

@@ -75,7 +75,7 @@ class CausalFilter:
         self._length, self.kept = 0, 1.0
         self._keep: np.ndarray | None = None
         self._h: Any = _on_device(h, keep) if _array.is_device_array(h) else _trimmed(h)
-        self.taps = tuple(h.shape)[-1] if _array.is_device_array(h) else np.shape(h)[-1]
+        self.taps = np.shape(h)[-1] if isinstance(self._h, np.ndarray) else self._h.shape[-1]
         self.channels = self._h.shape[0] if len(self._h.shape) == 2 else 0
         if keep is not None:
             self._sparse(keep, length)
@@ -83,7 +83,7 @@ class CausalFilter:
     def __call__(
         self,
         x: ArrayLike,
-        state: np.ndarray | None = None,
+        state: Any = None,
         *,
         return_state: bool = False,
         workers: int | None = None,
@@ -103,10 +103,10 @@ class CausalFilter:
 
         Returns
         -------
-        y : ndarray
+        y : ndarray or device array
             Of x's shape and of the common dtype of x and h. On a device x in half precision keeps
             its dtype where h is real and not of float64.
-        state : ndarray
+        state : ndarray or device array
             With `return_state`.
 
         Raises
@@ -128,6 +128,8 @@ class CausalFilter:
     def _convolve(self, x, state, return_state, workers):
         rows, history = x.shape[:-1], self.taps - 1
         if state is not None:
+            if _array.is_device_array(state):
+                raise TypeError("state is on a device: x must be there too")
             state = np.asarray(state)
             self._check_state(state, rows)
         if self._length:
@@ -236,7 +238,7 @@ class CausalFilter:
 def fftconvolve_causal(
     x: ArrayLike,
     h: ArrayLike,
-    state: np.ndarray | None = None,
+    state: Any = None,
     *,
     return_state: bool = False,
     keep: float | Sequence | np.ndarray | None = None,
@@ -266,9 +268,9 @@ def fftconvolve_causal(
 
     Returns
     -------
-    y : ndarray
+    y : ndarray or device array
         Of x's shape.
-    state : ndarray
+    state : ndarray or device array
         With `return_state`.
 
     Raises
