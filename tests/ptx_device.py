@@ -54,6 +54,12 @@ class HostArray:
     def view(self, dtype):
         return HostArray(self.host.view(dtype))
 
+    def copy_to_host(self):
+        return self.host.copy()
+
+    def __getitem__(self, rows):
+        return HostArray(self.host[rows])
+
 
 @functools.cache
 def compiled(function, types):

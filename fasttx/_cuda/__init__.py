@@ -97,6 +97,16 @@ class NumbaArray:
         """Number of elements."""
         return math.prod(self.shape)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the elements."""
+        name = _KERNEL_DTYPES.get(self.dtype, self.dtype)
+        return self.size * np.dtype(name).itemsize * (2 if self.dtype.startswith("c") else 1)
+
+    def host(self) -> np.ndarray:
+        """Return the elements as a NumPy array, copied; the call waits for them."""
+        return self.array.copy_to_host()
+
     def compact(self):
         """Return the same elements in C order, copied on the device."""
         raise NotImplementedError(
