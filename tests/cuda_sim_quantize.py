@@ -6,6 +6,7 @@ from numba import config, cuda
 
 from fasttx.quantize import (
     AF4,
+    EDEN,
     FP,
     FP4_UE5M3,
     INT2,
@@ -19,6 +20,12 @@ from fasttx.quantize import (
     NF4,
     NVFP4,
     Codes,
+    Identity,
+    KroneckerRotation,
+    PowerQuantizer,
+    RaBitQ,
+    RandomizedHadamard,
+    TurboQuant,
     dequantize,
     fake_quantize,
     gemm,
@@ -82,7 +89,7 @@ def test_a_rotation_longer_than_a_warp(rng):
     for fmt in (NVFP4(hadamard=64, signs=True, rng=0), MXFP4(hadamard=64)):
         device, host = quantize(cuda.to_device(x), fmt), quantize(x, fmt)
         same(device, host)
-        np.testing.assert_array_equal(device.decode().copy_to_host(), host.decode())
+        np.testing.assert_allclose(device.decode().copy_to_host(), host.decode(), atol=1e-5)
 
 
 def test_rotations_that_round(rng):
@@ -174,3 +181,130 @@ def test_empty(shape):
 def test_errors(x, fmt, axis, error, message):
     with pytest.raises(error, match=message):
         quantize(cuda.to_device(x), fmt, axis)
+
+
+# Rotations
+
+
+@pytest.mark.parametrize(
+    ("d", "rounds", "block"),
+    [(64, 2, None), (128, 1, None), (12, 2, None), (32, 3, 8), (6, 2, 2), (2, 2, None)],
+)
+def test_rotations(rng, d, rounds, block):
+    """In one pass, of rows or of blocks of them; or round by round."""
+    dtype = {32: "float16", 12: "float64"}.get(d, "float32")
+    x = rng.standard_normal((3, d)).astype(dtype)
+    rotation = RandomizedHadamard(d, rounds, block, rng=0)
+    for function in (rotation, rotation.inverse):
+        y, expected = function(cuda.to_device(x)).copy_to_host(), function(x)
+        assert y.dtype == expected.dtype
+        np.testing.assert_allclose(y, expected, atol=20 * np.finfo(y.dtype).eps)
+
+
+@pytest.mark.parametrize("d", [16, 12])
+def test_rotations_in_place(rng, d):
+    x, rotation = rng.standard_normal((2, 3, d)), RandomizedHadamard(d, rng=0)
+    given = cuda.to_device(x)
+    assert rotation(given, overwrite_x=True) is given
+    assert rotation.inverse(given, overwrite_y=True) is given
+    np.testing.assert_allclose(given.copy_to_host(), x, atol=1e-14)
+    half = cuda.to_device(x.astype("float16"))
+    y = rotation.inverse(rotation(half, overwrite_x=True)).copy_to_host()
+    np.testing.assert_allclose(y, x, atol=2e-3)
+    np.testing.assert_array_equal(half.copy_to_host(), x.astype("float16"))
+    assert rotation(cuda.to_device(x[:, :0])).shape == (2, 0, d)
+
+
+def test_rotations_that_are_refused():
+    given = cuda.to_device(np.ones((2, 24)))
+    for rotation in (Identity(24), KroneckerRotation.random(4, 6)):
+        with pytest.raises(TypeError, match="X is on a device; accepted are arrays on the host"):
+            rotation(given)
+    with pytest.raises(NotImplementedError, match="overlapping blocks are rotated on the host"):
+        RandomizedHadamard(24, block="overlap")(given)
+    with pytest.raises(NotImplementedError, match="blocks of 12 entries of rows of 24"):
+        RandomizedHadamard(24, block=12).inverse(given)
+    with pytest.raises(ValueError, match=r"X must have rows of length 8; got shape \(2, 24\)"):
+        RandomizedHadamard(8)(given)
+    with pytest.raises(TypeError, match="Y has dtype int32; accepted on a device are float16"):
+        RandomizedHadamard(8).inverse(cuda.to_device(np.ones(8, "int32")))
+
+
+# Vector codes
+
+
+@pytest.mark.parametrize(
+    "codec",
+    [
+        TurboQuant(16, 4, rng=0),
+        TurboQuant(64, 2, "mse", norm_dtype="float16", rng=0),
+        TurboQuant(16, 8, rng=1),
+        EDEN(32, 1, rng=0),
+        EDEN(32, 3, "least-squares", rng=0),
+    ],
+    ids=lambda codec: f"{type(codec).__name__}-{codec.d}-{codec.bits}",
+)
+def test_vector_codes(rng, codec):
+    dtype = {1: "float16", 8: "float64"}.get(codec.bits, "float32")
+    x = rng.standard_normal((3, codec.d)).astype(dtype)
+    x[1] = 0
+    device, host = codec.encode(cuda.to_device(x)), codec.encode(x)
+    assert repr(device) == repr(host)
+    np.testing.assert_array_equal(device.planes.copy_to_host(), host.planes)
+    for name in ("norms", "gains"):
+        if getattr(host, name) is not None:
+            there, here = getattr(device, name).copy_to_host(), getattr(host, name)
+            assert there.dtype == here.dtype
+            np.testing.assert_allclose(there, here, rtol=1e-3 if here.itemsize == 2 else 1e-6)
+    y = device.to_host().decode()
+    np.testing.assert_allclose(device.decode().copy_to_host(), y, atol=1e-5)
+    np.testing.assert_allclose(device[2].decode().copy_to_host(), y[2], atol=1e-5)
+
+
+def test_rows_of_all_sizes(rng):
+    """Squares of the numbers are out of range; rows with NaN or infinity become NaN."""
+    codec = TurboQuant(16, 3, rng=0)
+    exponents = np.array([[-140], [-60], [60], [120], [0], [0]])
+    x = np.ldexp(rng.standard_normal((6, 16)), exponents).astype("float32")
+    x[4, 3], x[5, 5] = np.nan, np.inf
+    device, host = codec.encode(cuda.to_device(x)), codec.encode(x[:4])
+    np.testing.assert_array_equal(device.planes.copy_to_host()[1:4], host.planes[1:])
+    y = device.decode().copy_to_host()
+    np.testing.assert_allclose(y[:4], host.decode(), rtol=1e-3, atol=1e-43)
+    assert np.isnan(y[4:]).all()
+    codec = TurboQuant(16, 3, norm_dtype="float16", rng=0)
+    y = codec.encode(cuda.to_device(x[2:4])).decode().copy_to_host()
+    assert np.isnan(y).all()
+
+
+@pytest.mark.parametrize(
+    ("codec", "error", "message"),
+    [
+        (TurboQuant(24, 2), NotImplementedError, "rows of 24 numbers.*powers of two from 16 to"),
+        (
+            TurboQuant(16, 2, center=np.ones(16)),
+            NotImplementedError,
+            "with a center is on the host",
+        ),
+        (TurboQuant(16, 2, "prod"), TypeError, "X is on a device; accepted are arrays on the host"),
+        (TurboQuant(16, 2, rotation=Identity(16)), NotImplementedError, "RandomizedHadamard of wh"),
+        (RaBitQ(16, 2), NotImplementedError, "RaBitQ is on the host only"),
+        (PowerQuantizer(16, 2), NotImplementedError, "PowerQuantizer is on the host only"),
+        (TurboQuant(32, 2), ValueError, r"shape \(n, 32\); got \(2, 16\)"),
+    ],
+)
+def test_codecs_that_are_refused(codec, error, message):
+    d = codec.d if codec.d != 32 else 16
+    with pytest.raises(error, match=message):
+        codec.encode(cuda.to_device(np.ones((2, d))))
+
+
+def test_codes_on_a_device_are_not_searched(rng):
+    codec = TurboQuant(16, 2, rng=0)
+    x = rng.standard_normal((4, 16))
+    codes = codec.encode(cuda.to_device(x))
+    with pytest.raises(TypeError, match=r"codes.to_host\(\) has those that are searched"):
+        codec.search(x, codes, 1)
+    np.testing.assert_array_equal(codec.search(x, codes.to_host(), 1)[1][:, 0], range(4))
+    with pytest.raises(ValueError, match="those of this codec are"):
+        TurboQuant(16, 3, rng=0).decode(codes)

@@ -54,9 +54,6 @@ class HostArray:
     def view(self, dtype):
         return HostArray(self.host.view(dtype))
 
-    def copy_to_host(self):
-        return self.host.copy()
-
     def __getitem__(self, rows):
         return HostArray(self.host[rows])
 

@@ -284,8 +284,8 @@ class _Block:
         values = self.read(given, source)
         if kinds[0] in ("rni", "rzi"):
             values = {"rni": np.rint, "rzi": np.trunc}[kinds[0]](values)
-        elif to == source:
-            values = {"rmi": np.floor}[kinds[0]](values)
+        elif kinds[0] == "rmi":
+            values = np.floor(values)
         elif to[0] == source[0] == "f" and kinds[0] != "rn":
             assert int(to[1:]) > int(source[1:])
         return values.astype(f"{_TYPES[to[0]]}{to[1:]}")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fasttx.quantize import (
+    EDEN,
     FP4_UE5M3,
     INT3,
     INT4,
@@ -15,6 +16,8 @@ from fasttx.quantize import (
     MXFP8,
     NF4,
     NVFP4,
+    RandomizedHadamard,
+    TurboQuant,
     fake_quantize,
     quantize,
 )
@@ -86,6 +89,41 @@ def test_codes_of_some_rows(ptx_device):
         np.testing.assert_array_equal(device[1:3].decode().host, host[1:3].decode())
 
 
+@pytest.mark.parametrize(
+    ("d", "rounds", "block", "dtype"),
+    [(256, 2, None, "float32"), (192, 1, 64, "bfloat16"), (1024, 1, None, "float64")],
+)
+def test_compiled_rotations(ptx_device, d, rounds, block, dtype):
+    x = np.random.default_rng(3).standard_normal((3, d))
+    x = x.astype(pytest.importorskip("ml_dtypes").bfloat16 if dtype == "bfloat16" else dtype)
+    rotation = RandomizedHadamard(d, rounds, block, rng=0)
+    for function in (rotation, rotation.inverse):
+        y, expected = function(ptx_device(x)).host, function(x)
+        assert y.dtype == expected.dtype
+        np.testing.assert_allclose(y, expected, atol=30 * np.finfo(y.dtype).eps)
+
+
+@pytest.mark.parametrize(
+    ("codec", "dtype"),
+    [
+        (TurboQuant(128, 4, rng=0), "float32"),
+        (TurboQuant(1024, 2, rng=0), "bfloat16"),
+        (EDEN(16, 1, "least-squares", norm_dtype="float16", rng=0), "float64"),
+    ],
+    ids=str,
+)
+def test_compiled_vector_codes(ptx_device, codec, dtype):
+    """Rows within a thread's lanes and over several warps."""
+    x = np.random.default_rng(4).standard_normal((5, codec.d)).astype("float32")
+    x = x.astype(pytest.importorskip("ml_dtypes").bfloat16 if dtype == "bfloat16" else dtype)
+    device, host = codec.encode(ptx_device(x)), codec.encode(x)
+    differ = np.unpackbits(device.planes.host ^ host.planes).mean()
+    assert differ <= 1e-3
+    np.testing.assert_allclose(device.norms.host, host.norms, rtol=1e-3)
+    np.testing.assert_allclose(device.gains.host, host.gains, rtol=2e-3)
+    np.testing.assert_allclose(device.decode().host, device.to_host().decode(), atol=1e-5)
+
+
 # Instructions
 
 
@@ -132,6 +170,20 @@ def test_instructions_of_decoding(nvvm):
     assert not re.search(r"\.local|\.f64|call", text)
 
 
+def test_instructions_of_vector_codes(nvvm):
+    """A row is read and its planes are written once, in single precision."""
+    from fasttx._cuda import vector_codes
+
+    kernel = vector_codes._encoder(
+        "float32", vector_codes.Form(10, 2, 4, "unbiased", "float32"), True
+    )
+    text = ptx(kernel, (9, 0))
+    vectors = 1 << kernel.form.registers
+    assert len(re.findall(r"ld\.global\.v4\.f32", text)) == (2 + 2) * vectors  # and signs
+    assert len(re.findall(r"st\.global\.u8", text)) == 4 * vectors
+    assert not re.search(r"\.local|\.f64|call", text)
+
+
 # On a GPU
 
 
@@ -160,3 +212,28 @@ def test_gpu_rotations_that_round(library):
     for fmt in (NVFP4(hadamard=128, signs=True, rng=0), MXFP4(hadamard=4096)):
         device, host = fake_quantize(library.to(x), fmt), fake_quantize(x, fmt)
         assert np.mean(np.isclose(library.back(device), host, atol=1e-4)) > 0.98
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize(("d", "block"), [(64, None), (4096, None), (4096, 64), (192, None)])
+def test_gpu_rotations(library, d, block):
+    rotation = RandomizedHadamard(d, 2, block, rng=0)
+    x = np.random.default_rng(6).standard_normal((100, d)).astype("float32")
+    for function in (rotation, rotation.inverse):
+        y = library.back(function(library.to(x)))
+        np.testing.assert_allclose(y, function(x), atol=1e-5)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize(
+    "codec",
+    [TurboQuant(128, 4, rng=0), TurboQuant(4096, 2, "mse", rng=0), EDEN(1024, 1, rng=0)],
+    ids=str,
+)
+def test_gpu_vector_codes(library, codec):
+    x = np.random.default_rng(7).standard_normal((1000, codec.d)).astype("float32")
+    device, host = codec.encode(library.to(x)), codec.encode(x)
+    there = device.to_host()
+    assert np.unpackbits(there.planes ^ host.planes).mean() < 1e-3
+    np.testing.assert_allclose(there.norms, host.norms, rtol=1e-5)
+    np.testing.assert_allclose(library.back(device.decode()), there.decode(), atol=1e-4)

@@ -100,12 +100,8 @@ class NumbaArray:
     @property
     def nbytes(self) -> int:
         """Bytes of the elements."""
-        name = _KERNEL_DTYPES.get(self.dtype, self.dtype)
-        return self.size * np.dtype(name).itemsize * (2 if self.dtype.startswith("c") else 1)
-
-    def host(self) -> np.ndarray:
-        """Return the elements as a NumPy array, copied; the call waits for them."""
-        return self.array.copy_to_host()
+        parts = 2 if self.dtype.startswith("complex") else 1
+        return self.size * np.dtype(_kernel_dtype(self.dtype)).itemsize * parts
 
     def compact(self):
         """Return the same elements in C order, copied on the device."""

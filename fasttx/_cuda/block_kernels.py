@@ -7,13 +7,13 @@ another of the thread's blocks.
 """
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
 from . import codelets, fwht_kernel, tiles, trace
+from .blocks import Blocks, load_single
 from .memory import KINDS, Kernel
 from .packed import Packed, word
 
@@ -191,68 +191,6 @@ def tensor_scale(most: float, least: float) -> Kernel:
     return trace.kernel("block_tensor_scale", body, (*arrays, numba.int64, numba.float32), form)
 
 
-class Blocks:
-    """The blocks of ``2**levels`` elements of a tile.
-
-    Figures are lists of one value for each of the thread's blocks.
-    """
-
-    def __init__(self, tile: codelets.Tile, levels: int):
-        self.tile, self.m, form = tile, tile.m, tile.form
-        self.lanes = min(levels - form.vector, form.lanes)
-        self.registers = levels - form.vector - self.lanes
-        if self.registers and tile.swapped:
-            tile.exchange()
-        self.count = 1 << form.registers - self.registers
-
-    def of(self, k: int) -> int:
-        """The block of a thread's element."""
-        return k >> self.tile.form.vector + self.registers
-
-    def reduce(self, combine: Callable, values: list) -> list:
-        """Values of elements combined to one of each block."""
-        step = len(values) // self.count
-        tops = [
-            functools.reduce(combine, values[i : i + step]) for i in range(0, len(values), step)
-        ]
-        for bit in range(self.lanes):
-            others = self.tile.swap(tops, bit)
-            tops = [combine(x, y) for x, y in zip(tops, others, strict=True)]
-        return tops
-
-    def each(self, figures: list[list], make: Callable) -> list[list]:
-        """What ``make(index, first, *figures)`` gives for each block.
-
-        A lane makes what belongs to one block and reads the others from the lanes beside it.
-        `index` is that of the block in the tile, and `first` says whether no lane before makes the
-        same.
-        """
-        lane, form, m = self.tile.lane, self.tile.form, self.m
-        share = min(self.count, 1 << self.lanes)
-        own, first = lane & share - 1, (lane & (1 << self.lanes) - 1) < share
-        made = []
-        for start in range(0, self.count, share):
-            chosen = [self._choose(values[start : start + share], own) for values in figures]
-            block = m.convert(own + start << self.registers, "int64")
-            index = m.convert(self.tile.at, "int64") + form.offset(block, self.tile.swapped)
-            results = make(index, first, *chosen)
-            if share == 1:
-                made.append(results)
-                continue
-            for j in range(share):
-                made.append(self.tile.from_lane(results, lane & ~(share - 1) | j))
-        return made
-
-    def _choose(self, values, own):
-        """The value of that number."""
-        bit = 0
-        while len(values) > 1:
-            odd = (own >> bit & 1) == 1
-            values = [self.m.where(odd, values[i + 1], values[i]) for i in range(0, len(values), 2)]
-            bit += 1
-        return values[0]
-
-
 # Parts of kernels
 
 
@@ -278,13 +216,9 @@ def _places(tile, fmt, flat, length, pieces):
 
 def _load(m, kind, fmt, form, x, flat, wide, length, pieces):
     """A tile of float32 and its places."""
-    given = KINDS[kind]
-    tile = codelets.Tile(m, form, given.number)
+    tile = codelets.Tile(m, form, KINDS[kind].number)
     place = _places(tile, fmt, flat, length, pieces)
-    place.load(x, given.read, wide)
-    if given.number != "float32":
-        tile.values = [[m.convert(x, "float32")] for (x,) in tile.values]
-        tile.number = np.dtype("float32")
+    load_single(place, x, kind, wide)
     return tile, place
 
 
@@ -324,16 +258,8 @@ def _figures(m, blocks, values, affine, gain):
 
 def _amax(tile, gain):
     """The largest finite magnitude of a tile, for all of its threads."""
-    m, form = tile.m, tile.form
+    m = tile.m
     sizes = [m.absolute(x) for (x,) in tile.values]
     sizes = [m.where(x < np.inf, x, 0.0) for x in sizes]
-    amax = functools.reduce(m.maximum, sizes)
-    for bit in range(form.lanes):
-        amax = m.maximum(amax, *tile.swap([amax], bit))
-    warps = m.shared("float32", 1 << form.warps)
-    m.when(tile.lane == 0, lambda: m.put(warps, tile.warp, amax))
-    m.sync()
-    amax = functools.reduce(
-        m.maximum, [m.get(warps, m.constant(i, "int32")) for i in range(1 << form.warps)]
-    )
+    (amax,) = Blocks(tile, tile.form.bits).reduce(m.maximum, sizes)
     return amax * gain

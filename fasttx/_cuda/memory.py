@@ -153,6 +153,8 @@ def emit_store(builder, place, numbers: list, memory: str) -> None:
 
 def emit_rounded(builder, number, memory: str, to: str):
     """A number of dtype `to` after it was stored and loaded again."""
+    if memory == to:
+        return number
     (word,) = _narrow(builder, [number], memory)
     return _widen(builder, word, memory, to)
 

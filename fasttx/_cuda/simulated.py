@@ -46,7 +46,9 @@ class Machine:
         return _number(x.view(dtype), dtype)
 
     def where(self, condition, x, y):
-        return x if condition else y
+        chosen, other = (x, y) if condition else (y, x)
+        constant = isinstance(other, np.generic) and not isinstance(chosen, np.generic)
+        return type(other)(chosen) if constant else chosen
 
     # Functions
 

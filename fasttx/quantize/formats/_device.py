@@ -47,13 +47,14 @@ def encode(fmt: BlockFormat, X: Any, axis: int) -> BlockCodes:
 
 def decode(fmt: BlockFormat, codes: BlockCodes) -> Any:
     """The array that codes on a device stand for, on that device."""
-    from ..._cuda import wrap
+    from ..._cuda import same_device, wrap
 
     rule, given = _form(fmt), codes._arrays()
     for name, array in given.items():
         if not is_device_array(array):
             raise TypeError(f"the codes' elements are on a device, and their {name} are not")
     arrays = {name: wrap(array) for name, array in given.items()}
+    same_device(*arrays.values())
     if codes.axis != -1:
         raise NotImplementedError("blocks of codes on a device lie along the last axis")
     for name, (shape, dtype) in fmt._layout(codes.shape, -1).items():
