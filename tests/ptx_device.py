@@ -54,6 +54,9 @@ class HostArray:
     def view(self, dtype):
         return HostArray(self.host.view(dtype))
 
+    def __getitem__(self, rows):
+        return HostArray(self.host[rows])
+
 
 @functools.cache
 def compiled(function, types):

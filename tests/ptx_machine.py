@@ -147,7 +147,7 @@ class _Block:
         elif operand[0] == "%":  # nothing was written: the value must not matter
             bits = np.full(self.threads, 2**64 - 1, np.uint64)
         else:
-            bits = np.full(self.threads, int(operand) & (2**64 - 1), np.uint64)
+            bits = np.full(self.threads, int(operand, 0) & (2**64 - 1), np.uint64)
         return bits.astype(f"u{width // 8}").view(f"{_TYPES[kind[0]]}{width}")
 
     def write(self, register, values, active):
@@ -240,13 +240,15 @@ class _Block:
             self.write(target, bits, active)
 
     def shuffle(self, kinds, operands, active):
-        target, source, mask, clamp, members = operands
-        assert kinds == ["sync", "bfly", "b32"]
+        target, source, lane, clamp, members = operands
+        assert kinds[0] == "sync"
+        assert kinds[2] == "b32"
         assert (self.read(clamp, "u32") == _WARP - 1).all()
         assert (self.read(members, "u32") == 2**32 - 1).all()
         warps = active.reshape(-1, _WARP)
         assert (warps.all(1) | ~warps.any(1)).all(), "a shuffle that some lanes do not reach"
-        other = np.arange(self.threads) ^ self.read(mask, "u32").astype(np.int64)
+        lane, own = self.read(lane, "u32").astype(np.int64), np.arange(self.threads)
+        other = {"bfly": own ^ lane, "idx": own & -_WARP | lane & _WARP - 1}[kinds[1]]
         self.write(target.split("|")[0], self.read(source, "u32")[other], active)
 
     def compute(self, name, kinds, given):
@@ -295,6 +297,8 @@ class _Block:
             return getattr(np, _COMPARED[kinds[0][:2]])(*values) | np.asarray(unordered, bool)
         if name in ("shl", "shr"):
             values[1] = self.read(given[1], "u32").astype(values[0].dtype)
+        if name in ("min", "max") and kind[0] == "f" and "NaN" not in kinds:
+            return {"min": np.fmin, "max": np.fmax}[name](*values)
         return _OPERATIONS[name](*values)
 
     def convert(self, name, kinds, given):
@@ -304,6 +308,8 @@ class _Block:
         values = self.read(given, source)
         if kinds[0] in ("rni", "rzi"):
             values = {"rni": np.rint, "rzi": np.trunc}[kinds[0]](values)
+        elif kinds[0] == "rmi":
+            values = np.floor(values)
         elif to[0] == source[0] == "f" and kinds[0] != "rn":
             assert int(to[1:]) > int(source[1:])
         return values.astype(f"{_TYPES[to[0]]}{to[1:]}")

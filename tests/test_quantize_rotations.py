@@ -216,7 +216,7 @@ def test_bad_input():
         is_cuda = True
 
     with pytest.raises(TypeError, match="X is on a device; accepted are arrays on the host"):
-        rotation(OnDevice())
+        Identity(12)(OnDevice())
     with pytest.raises(TypeError, match="complex128"):
         rotation(rows(2, 12) + 1j)
     with pytest.raises(ValueError, match="Y must have rows"):

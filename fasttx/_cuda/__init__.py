@@ -97,6 +97,12 @@ class NumbaArray:
         """Number of elements."""
         return math.prod(self.shape)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the elements."""
+        parts = 2 if self.dtype.startswith("complex") else 1
+        return self.size * np.dtype(_kernel_dtype(self.dtype)).itemsize * parts
+
     def compact(self):
         """Return the same elements in C order, copied on the device."""
         raise NotImplementedError(

@@ -78,11 +78,12 @@ class Layout(NamedTuple):
 
 
 @functools.cache
-def layout(kind: str, bits: int, paired: bool = False) -> Layout:
+def layout(kind: str, bits: int, paired: bool = False, warp: int = 0) -> Layout:
     """The layout for transforms whose points, with those beside them, take `bits` bits.
 
     Whole vectors come first, then as few elements a thread as have room for one exchange. With
-    `paired` the elements are complex numbers, held as pairs.
+    `paired` the elements are complex numbers, held as pairs. A warp holds ``2**warp`` elements
+    that follow each other, or more.
     """
     given = KINDS[kind]
     read = stored(given.read).itemsize * (given.parts if paired else 1)
@@ -92,7 +93,7 @@ def layout(kind: str, bits: int, paired: bool = False) -> Layout:
         for values in held:
             registers = values - vector
             swapped = max(0, bits - values - LANES)
-            if 0 <= swapped <= min(registers, _MAX_WARPS):
+            if 0 <= swapped <= min(registers, _MAX_WARPS) and warp <= values + LANES:
                 warps, size = max(swapped, _WARPS), element_bytes(kind, paired)
                 return Layout(vector, LANES, registers, warps, swapped, size)
     raise AssertionError(f"no layout for {bits} bits of {kind}")
@@ -191,19 +192,32 @@ class Tile:
 
     def other_lanes(self, bit: int) -> list[list]:
         """The elements of the lane that differs in this bit."""
-        if self.shuffles:
-            return [[self.m.shuffle(x, 1 << bit) for x in element] for element in self.values]
-        flat = [x for element in self.values for x in element]
-        step, threads, others = self._room() // self.form.threads, self.form.threads, []
-        for start in range(0, len(flat), step):
-            self._meet()
-            some = range(min(step, len(flat) - start))
-            for i in some:
-                self._put(self.m.thread + i * threads, flat[start + i])
-            self.m.sync()
-            source = self.m.thread ^ 1 << bit
-            others += [self._get(source + i * threads) for i in some]
+        others = self.swap([x for element in self.values for x in element], bit)
         return [others[i : i + self.parts] for i in range(0, len(others), self.parts)]
+
+    def swap(self, numbers: list, bit: int) -> list:
+        """Such numbers of the lane that differs in this bit."""
+        if self.shuffles:
+            return [self.m.shuffle(x, 1 << bit) for x in numbers]
+        return self._read(numbers, self.m.thread ^ 1 << bit)
+
+    def from_lane(self, numbers: list, lane) -> list:
+        """Such numbers of the lane of that number."""
+        if self.shuffles:
+            return [self.m.shuffle_from(x, lane) for x in numbers]
+        return self._read(numbers, self.warp << self.form.lanes | lane)
+
+    def _read(self, numbers, source):
+        """Numbers of another thread, through shared memory."""
+        step, threads, read = self._room() // self.form.threads, self.form.threads, []
+        for start in range(0, len(numbers), step):
+            self._meet()
+            some = range(min(step, len(numbers) - start))
+            for i in some:
+                self._put(self.m.thread + i * threads, numbers[start + i])
+            self.m.sync()
+            read += [self._get(source + i * threads) for i in some]
+        return read
 
     def turn(self, bit: int) -> int | None:
         """Swap a bit of the lane with the lowest register bit; returns that bit of `values`.

@@ -154,6 +154,14 @@ def emit_store(builder, place, numbers: list, memory: str) -> None:
     done.align = min(VECTOR_BYTES, len(numbers) * stored(memory).itemsize)
 
 
+def emit_rounded(builder, number, memory: str, to: str):
+    """A number of dtype `to` after it was stored and loaded again."""
+    if memory == to:
+        return number
+    (word,) = _narrow(builder, [number], memory)
+    return _widen(builder, word, memory, to)
+
+
 def _address(context, builder, signature, arguments):
     array = context.make_array(signature.args[0])(context, builder, arguments[0])
     return builder.gep(array.data, [arguments[1]], inbounds=True)

@@ -12,6 +12,12 @@ from . import memory
 _SHARED_BYTES = 48 << 10
 
 
+def run(body, cuda, *arguments):
+    """Run a body as one thread does; numbers overflow silently, as on a device."""
+    with np.errstate(all="ignore"):
+        body(Machine(cuda), *arguments)
+
+
 class Machine:
     """What a body asks for, done at once; `trace.Machine` is its twin."""
 
@@ -35,11 +41,14 @@ class Machine:
     def bits(self, x, dtype):
         given = np.dtype(dtype)
         if isinstance(x, int):
-            x = np.array(x, f"i{given.itemsize}")[()]
+            half = 1 << 8 * given.itemsize - 1  # what the bits mean where there are no others
+            x = np.array((x + half) % (2 * half) - half, f"i{given.itemsize}")[()]
         return _number(x.view(dtype), dtype)
 
     def where(self, condition, x, y):
-        return x if condition else y
+        chosen, other = (x, y) if condition else (y, x)
+        constant = isinstance(other, np.generic) and not isinstance(chosen, np.generic)
+        return type(other)(chosen) if constant else chosen
 
     # Functions
 
@@ -52,6 +61,12 @@ class Machine:
 
     def maximum(self, x, y):
         return np.fmax(x, y)
+
+    def larger(self, x, y):
+        return np.maximum(x, y)
+
+    def product(self, x, y):
+        return x * y
 
     def absolute(self, x):
         return abs(x)
@@ -76,6 +91,9 @@ class Machine:
 
     def length(self, x):
         return type(x)(int(x).bit_length())
+
+    def rounded(self, x, name):
+        return _number(memory.widened(memory.narrowed(x, name), name), x.dtype.name)
 
     # Threads
 

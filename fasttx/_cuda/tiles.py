@@ -17,9 +17,10 @@ class Places:
         The strips have ``2**levels`` points.
     columns : int
         Bits of the elements side by side in a strip.
-    mode : {"rows", "padded", "columns"}
+    mode : {"rows", "padded", "pieces", "columns"}
         Rows of n points one after the other (`inner` is ``2**columns``); rows of another `length`,
-        cropped or padded with zeros to n; points that are `inner` elements apart.
+        cropped or padded with zeros to n; rows of any `length`, in pieces of n points of which the
+        last is padded with zeros (and `columns` is 0); points that are `inner` elements apart.
     length, inner, strips : values
         Points of the array that is read; elements between two points; strips in all.
     """
@@ -38,6 +39,7 @@ class Places:
             self.begin = self.m.block << tile.form.bits
             self.limit = (strips << levels + columns) - self.begin
             self.whole = self.limit >= 1 << tile.form.bits
+            self.pieces = length + (1 << levels) - 1 >> levels
 
     def point(self, index):
         """The point of an index in the tile."""
@@ -47,6 +49,12 @@ class Places:
         """Number of the row or, for columns, of the array (n, inner)."""
         strip = self.first + (index >> self.levels + self.columns)
         return strip // self.across if self.mode == "columns" else strip
+
+    def find(self, index):
+        """Row of an index in the tile and the place in that row, for pieces; whether it exists."""
+        strip, i, _ = self._locate(index)
+        row = strip // self.pieces
+        return row, (strip - row * self.pieces << self.levels) + i, strip < self.strips
 
     def load(self, src, name: str, wide: bool, parts: int = 1) -> None:
         """Read a thread's elements: whole vectors where all of the tile is there.
@@ -69,7 +77,7 @@ class Places:
             return numbers
 
         # Rows of another length have no tile of which all is there.
-        if self.mode == "padded":
+        if self.mode in ("padded", "pieces"):
             numbers = read(True)
         else:
             numbers = m.either(self.whole, lambda: read(False), lambda: read(True))
@@ -88,6 +96,9 @@ class Places:
                 numbers = [x for element in tile.values[k : k + width] for x in element[:parts]]
                 m.store(dst, address * parts, numbers, name, where=there if checked else None)
 
+        if self.mode == "pieces":
+            write(True)
+            return
         m.when(self.whole, lambda: write(False))
         m.when(~self.whole, lambda: write(True))
 
@@ -105,6 +116,9 @@ class Places:
         """Address in an array of `length` points a strip, and the condition for reading there."""
         if self.mode == "rows":
             return self.begin + index, index < self.limit
+        if self.mode == "pieces":
+            row, i, there = self.find(index)
+            return row * self.length + i, there & (i < self.length)
         strip, i, column = self._locate(index)
         inside = (strip < self.strips) & (i < self.length)
         if self.mode == "padded":
@@ -116,6 +130,8 @@ class Places:
 
     def _target(self, index, position):
         """Address in an array of n points a strip, and the condition for writing there."""
+        if self.mode == "pieces":
+            return self._source(index)
         strip, i, column = self._locate(index)
         point = i if position is None else position(i)
         if self.mode == "columns":

@@ -45,8 +45,8 @@ def kernel(name: str, body: Callable, signature: Sequence, form: Any = None) -> 
     name = name.replace(" ", "_")
     arguments = ", ".join(f"a{i}" for i in range(len(signature)))
     if SIMULATED:
-        text = f"def {name}({arguments}):\n    body(machine(cuda), {arguments})\n"
-        names = {"body": body, "machine": simulated.Machine, "cuda": cuda}
+        text = f"def {name}({arguments}):\n    run(body, cuda, {arguments})\n"
+        names = {"body": body, "run": simulated.run, "cuda": cuda}
     else:
         text = f"def {name}({arguments}):\n    emit(({arguments},))\n"
         names = {"emit": _emitted(body)}
@@ -121,6 +121,7 @@ _INTEGER = {
     "//": "udiv", "%": "urem",
 }  # fmt: skip
 _FLOATING = {"+": "fadd", "-": "fsub", "*": "fmul", "/": "fdiv"}
+_INDEXED, _BUTTERFLY = 0, 3  # modes of shuffles
 
 
 if not SIMULATED:
@@ -212,15 +213,23 @@ if not SIMULATED:
 
         def minimum(self, x: Value, y) -> Value:
             """The smaller of two floats, or the one that is a number."""
-            return self._call("llvm.minnum.{}", x, self.like(y, x))
+            return self._instruction("min", x, self.like(y, x))
 
         def maximum(self, x: Value, y) -> Value:
             """The larger of two floats, or the one that is a number."""
-            return self._call("llvm.maxnum.{}", x, self.like(y, x))
+            return self._instruction("max", x, self.like(y, x))
+
+        def larger(self, x: Value, y) -> Value:
+            """The larger of two float32, or NaN where one of them is."""
+            return self._instruction("max.NaN", x, self.like(y, x))
+
+        def product(self, x: Value, y) -> Value:
+            """``x * y``, rounded before anything is added to it."""
+            return self._instruction("mul.rn", x, self.like(y, x))
 
         def absolute(self, x: Value) -> Value:
             """Magnitude of a float."""
-            return self._call("llvm.fabs.{}", x)
+            return self._instruction("abs", x)
 
         def sqrt(self, x: Value) -> Value:
             """Square root of a float, correctly rounded."""
@@ -228,11 +237,11 @@ if not SIMULATED:
 
         def rint(self, x: Value) -> Value:
             """The nearest integer as a float, the even one of two."""
-            return self._call("llvm.rint.{}", x)
+            return self._instruction("cvt.rni.{}", x)
 
         def floor(self, x: Value) -> Value:
             """The largest integer not above, as a float."""
-            return self._call("llvm.floor.{}", x)
+            return self._instruction("cvt.rmi.{}", x)
 
         def library(self, name: str, *values: Value) -> Value:
             """A function of CUDA's libdevice, like ``"cospi"``, of floats of either precision."""
@@ -257,6 +266,22 @@ if not SIMULATED:
             zeros = self.builder.call(function, [x.ir, ir.IntType(1)(0)])
             return word.width - Value(self, zeros, x.dtype)
 
+        def rounded(self, x: Value, name: str) -> Value:
+            """What is read after `x` was stored under that name."""
+            return Value(self, memory.emit_rounded(self.builder, x.ir, name, x.dtype), x.dtype)
+
+        def _instruction(self, name, *values):
+            """An instruction of PTX on floats, for which NVVM has no intrinsic."""
+            kind, dtype = values[0].ir.type, values[0].dtype
+            suffix, letter = {"float32": ("f32", "f"), "float64": ("f64", "d")}[dtype]
+            operands = ", ".join(f"${i}" for i in range(len(values) + 1))
+            code = ir.InlineAsm(
+                ir.FunctionType(kind, [kind] * len(values)),
+                f"{name.format(suffix)}.{suffix} {operands};",
+                f"={letter}" + f",{letter}" * len(values),
+            )
+            return Value(self, self.builder.call(code, [v.ir for v in values]), dtype)
+
         def _call(self, name, *values, attributes=()):
             kind = values[0].ir.type
             name = name.format(("f" if values[0].dtype.startswith("f") else "i") + str(_bits(kind)))
@@ -273,19 +298,27 @@ if not SIMULATED:
 
         def shuffle(self, x: Value, mask: int) -> Value:
             """The value of the lane whose number differs in the bits of `mask`."""
+            return self._shuffled(x, _BUTTERFLY, ir.IntType(32)(mask))
+
+        def shuffle_from(self, x: Value, lane: Value) -> Value:
+            """The value of the lane of that number."""
+            return self._shuffled(x, _INDEXED, lane.ir)
+
+        def _shuffled(self, x, mode, lane):
             b, word = self.builder, ir.IntType(32)
             width = _bits(x.ir.type)
             bits = b.bitcast(x.ir, ir.IntType(width))
             if width == 32:
-                return Value(self, b.bitcast(self._shuffle(bits, mask), x.ir.type), x.dtype)
+                bits = self._shuffle(bits, mode, lane)
+                return Value(self, b.bitcast(bits, x.ir.type), x.dtype)
             low, high = (
-                b.zext(self._shuffle(b.trunc(part, word), mask), bits.type)
+                b.zext(self._shuffle(b.trunc(part, word), mode, lane), bits.type)
                 for part in (bits, b.lshr(bits, bits.type(32)))
             )
             both = b.or_(low, b.shl(high, bits.type(32)))
             return Value(self, b.bitcast(both, x.ir.type), x.dtype)
 
-        def _shuffle(self, bits, mask):
+        def _shuffle(self, bits, mode, lane):
             word = ir.IntType(32)
             pair = ir.LiteralStructType((word, ir.IntType(1)))
             function = cgutils.get_or_insert_function(
@@ -293,8 +326,7 @@ if not SIMULATED:
                 ir.FunctionType(pair, (word, word, word, word, word)),
                 "llvm.nvvm.shfl.sync.i32",
             )
-            butterfly = 3
-            numbers = [word(-1), word(butterfly), bits, word(mask), word(31)]
+            numbers = [word(-1), word(mode), bits, lane, word(31)]
             return self.builder.extract_value(self.builder.call(function, numbers), 0)
 
         def _special(self, name):

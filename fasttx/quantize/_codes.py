@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .._array import is_device_array
+from .._cuda import wrap
 from . import _bytes
 
 Array = NDArray[Any]
@@ -82,12 +84,18 @@ class Codes:
 
     def _arrays(self) -> dict[str, Array]:
         values = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return {name: value for name, value in values if isinstance(value, np.ndarray)}
+        return {
+            name: value
+            for name, value in values
+            if isinstance(value, np.ndarray) or is_device_array(value)
+        }
 
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays: packed values, scales, norms and the like."""
-        return sum(array.nbytes for array in self._arrays().values())
+        return sum(
+            wrap(a).nbytes if is_device_array(a) else a.nbytes for a in self._arrays().values()
+        )
 
     @property
     def bits_per_value(self) -> float:
@@ -107,7 +115,15 @@ class Codes:
         if chosen.ndim > 1:
             raise IndexError("codes are indexed by row: with an integer, a slice or one array")
         take = [int(chosen)] if one else rows
-        parts = {n: a[take] for n, a in self._arrays().items() if n not in self._shared}
+        some = {n: a for n, a in self._arrays().items() if n not in self._shared}
+        if any(map(is_device_array, some.values())):
+            if not (one or isinstance(rows, slice)):
+                raise NotImplementedError(
+                    "codes on a device are indexed with an integer or a slice; "
+                    f"got {type(rows).__name__}"
+                )
+            take = slice(int(chosen), int(chosen) + 1) if one else rows
+        parts = {n: a[take] for n, a in some.items()}
         shape = self.shape[1:] if one else (chosen.size, *self.shape[1:])
         return replace(self, shape=shape, **parts)
 
@@ -116,8 +132,23 @@ class Codes:
         size = f"{self.nbytes} bytes, {self.bits_per_value:.3f} bits a value" if self.shape else ""
         return f"{name}({codec}, shape={self.shape}, {size})"
 
+    def to_host(self) -> Self:
+        """These codes with arrays of NumPy: a copy of those that are on a device."""
+        found: dict[str, Any] = {
+            n: wrap(a).host() for n, a in self._arrays().items() if is_device_array(a)
+        }
+        return replace(self, **found)
+
     def to_bytes(self) -> bytes:
-        """These codes with their codec as bytes, with a version and a checksum."""
+        """These codes with their codec as bytes, with a version and a checksum.
+
+        Raises
+        ------
+        TypeError
+            If they are on a device: ``codes.to_host().to_bytes()`` copies them first.
+        """
+        if any(map(is_device_array, self._arrays().values())):
+            raise TypeError("the codes are on a device; codes.to_host().to_bytes() copies them")
         state = {f.name: getattr(self, f.name) for f in fields(self)}
         return _bytes.pack(type(self).__name__, state)
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _threads
-from .._array import check_count, frozen
+from .._array import check_count, frozen, is_device_array
 from .._cpu import vector_codes as loops
+from . import _device
 from ._codes import Codec, Codes
 from ._rows import as_real, as_rows
 from .rotations.hadamard import RandomizedHadamard
@@ -46,7 +47,7 @@ class VectorCodes(Codes):
     gains: Array | None = None
 
     def scales(self) -> Array:
-        """What the levels are multiplied by, float32 of shape (n,)."""
+        """What the levels are multiplied by, float32 of shape (n,); of codes on the host."""
         scales = self.norms.astype(np.float32)
         return scales if self.gains is None else scales * self.gains
 
@@ -166,6 +167,8 @@ class VectorCodec(Scorer):
         ValueError
             If a row has NaN or infinity, or its norm exceeds the range of ``norm_dtype``.
         """
+        if is_device_array(X):
+            return _device.encode(self, X)
         given = _matrix(X, self.d, "X")
         if self.center is not None:
             given = given - self.center.astype(given.dtype)
@@ -209,7 +212,9 @@ class VectorCodec(Scorer):
         return _NOTHING if self.rotation is None else tuple(self.rotation._tables(np.float32))
 
     def decode(self, codes: VectorCodes, *, workers: int | None = None) -> Array:
-        """The rows that codes stand for, float32 of shape (n, d)."""
+        """The rows that codes stand for, float32 of shape (n, d), on the device of the codes."""
+        if is_device_array(codes.planes):
+            return _device.decode(self, codes)
         rows = self._levels_times(self._planes_of(codes), codes.scales(), workers)
         if self.rotation is not None:
             rows = self.rotation.inverse(rows, overwrite_y=True, workers=workers)
@@ -220,6 +225,10 @@ class VectorCodec(Scorer):
     def _planes_of(self, codes: VectorCodes) -> Array:
         """The packed codes, checked: loops trust their shape."""
         planes = codes.planes
+        if is_device_array(planes):
+            raise TypeError(
+                "the codes are on a device; codes.to_host() has those that are searched"
+            )
         shape = (len(codes.norms), self._planes, 2 * -(-self._length // loops.GROUP))
         gains = codes.norms if codes.gains is None else codes.gains
         if planes.dtype != np.uint8 or planes.shape != shape or gains.shape != shape[:1]:

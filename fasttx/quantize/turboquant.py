@@ -76,11 +76,17 @@ class TurboQuant(VectorCodec):
 
     Notes
     -----
-    Host only. A row costs its rotation and 2**(bits - 1) comparisons and selections a coordinate,
-    on 16 coordinates at a time. Queries are never quantized. Codes of c*x are those of x with
-    norms times c. For unit vectors and large d the mean squared errors are .363, .117, .0345 and
-    .0095 for 1 to 4 bits, and d times the variance of an inner product .571, .133, .036 and .0096
-    with "unbiased" against 1.571, .571, .185 and .054 with "prod".
+    A row costs its rotation and 2**(bits - 1) comparisons and selections a coordinate, on 16
+    coordinates at a time. Queries are never quantized. Codes of c*x are those of x with norms times
+    c. For unit vectors and large d the mean squared errors are .363, .117, .0345 and .0095 for 1 to
+    4 bits, and d times the variance of an inner product .571, .133, .036 and .0096 with "unbiased"
+    against 1.571, .571, .185 and .054 with "prod".
+
+    `encode` takes rows on a device and `decode` codes there, each in one kernel that reads and
+    writes once: for d a power of two from 16 to 8192, with the default rotation or none, without a
+    center and not for "prod". Codes are the host's, but where a coordinate is rounded to the other
+    side of a threshold. Nothing waits to raise an error: rows with NaN or infinity, or with a norm
+    beyond the range of ``norm_dtype``, are decoded as NaN. Queries are answered on the host.
 
     References
     ----------
@@ -219,7 +225,7 @@ class EDEN(VectorCodec):
 
     Notes
     -----
-    Host only. Costs what `TurboQuant` costs; the codebooks differ by O(1/d).
+    Costs what `TurboQuant` costs, and is on a device what that is; the codebooks differ by O(1/d).
 
     References
     ----------

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ... import _threads
-from ..._array import check_axis, frozen
+from ..._array import check_axis, frozen, is_device_array
 from ..._cpu import block_formats as loops
 from ..._cpu import fwht, random
 from .._codes import Codec, Codes
 from .._rows import as_real, as_seed
+from . import _device
 from ._parts import Part, parts
 
 Array = NDArray[Any]
@@ -148,6 +149,17 @@ class BlockFormat(Codec):
         """Whether blocks with NaN or infinity become NaN."""
         return False
 
+    def _scale_rule(self) -> Any:
+        """How kernels of a device make scales: a description from `fasttx._cuda.grids`."""
+        raise NotImplementedError(
+            f"{type(self).__name__} is encoded on the host only; accepted on a device are NVFP4, "
+            "FP4_UE5M3, MXFP4, MXFP6, MXFP8, INT2, INT3, INT4, INT8, NF4 and AF4"
+        )
+
+    def _tensor_rule(self) -> Any:
+        """How they find a scale of the tensor, if the format has one."""
+        return None
+
     def _tensor_scale(self, all_parts: list[Part], share: Share) -> np.float32 | None:
         """A factor of all scales, if the format has one."""
         return None
@@ -199,6 +211,8 @@ class BlockFormat(Codec):
 
     def encode(self, X: ArrayLike, axis: int = -1, *, workers: int | None = None) -> BlockCodes:
         """Codes of `X`: what `fasttx.quantize.quantize` returns."""
+        if is_device_array(X):
+            return _device.encode(self, X, axis)
         x = as_real(X)
         if x.ndim == 0:
             raise ValueError("X must have at least one axis")
@@ -223,6 +237,8 @@ class BlockFormat(Codec):
 
     def decode(self, codes: BlockCodes, *, workers: int | None = None) -> Array:
         """The array that `codes` stand for, float32."""
+        if is_device_array(codes.elements):
+            return _device.decode(self, codes)
         lead, n = self._rows(codes.shape, codes.axis)
         for name, (shape, dtype) in self._layout(codes.shape, codes.axis).items():
             given = getattr(codes, name)

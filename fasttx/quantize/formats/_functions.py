@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..._array import is_device_array
 from ._base import BlockCodes, BlockFormat
 
 Array = NDArray[Any]
@@ -25,11 +26,13 @@ def quantize(
     ----------
     X : array_like
         At least one axis, of any length: blocks at the end may be shorter. bool, integers, float16,
-        bfloat16, float32 or float64; computed in float32. Tensors on the host are read by NumPy.
+        bfloat16, float32 or float64; computed in float32. Tensors on the host are read by NumPy;
+        an array on a device, of floats, gives codes there.
     fmt : BlockFormat, type or str
         A format such as ``NVFP4(hadamard=16)``; a class or its name means its defaults.
     axis : int, optional
-        The axis that blocks lie along. Another than the last one costs a copy.
+        The axis that blocks lie along. Another than the last one costs a copy, and is refused for
+        an array on a device.
     workers : int, optional
         Number of threads, as for `fasttx.fwht`; codes do not depend on it.
 
@@ -44,8 +47,16 @@ def quantize(
 
     Notes
     -----
-    Host only. Two passes over `X`, in parts that stay in the second cache where the format has no
-    scale of the tensor.
+    Two passes over `X`, in parts that stay in the second cache where the format has no scale of the
+    tensor.
+
+    On a device it is one kernel, rotation included, that reads `X` once, after a first pass where a
+    scale of the tensor is to be found. The formats are NVFP4 and FP4_UE5M3 (blocks of one row, not
+    `four_over_six`), MXFP4, MXFP6, MXFP8, INT2 to INT8 (not "mse"), NF4 and AF4, with groups of a
+    power of two up to 512, rounded to nearest. Codes are those of the host, bit for bit, where
+    there is no rotation; rotated numbers are rounded otherwise in their last bits. Nothing waits
+    for the result, so that nothing is raised for what is in `X`: blocks that the host refuses, or
+    whose scale it refuses, have a scale that is NaN and are decoded as NaN.
 
     Examples
     --------
@@ -71,8 +82,9 @@ def dequantize(codes: BlockCodes, *, workers: int | None = None) -> Array:
 
     Returns
     -------
-    ndarray of float32
-        Of the shape that was encoded; for another axis than the last one, a transposed view.
+    ndarray or device array, of float32
+        Of the shape that was encoded; for another axis than the last one, a transposed view. Codes
+        on a device give an array there.
 
     Examples
     --------
@@ -100,7 +112,7 @@ def fake_quantize(
 
     Returns
     -------
-    ndarray of float32, of the shape of `X`
+    ndarray or device array, of float32, of the shape of `X`
 
     Examples
     --------
@@ -170,6 +182,8 @@ def gemm(A: BlockCodes, B: BlockCodes) -> Array:
 
 def _operand(codes: BlockCodes, name: str) -> tuple[Array, Array, np.float32]:
     """Elements, (rows, stored) of float64; their scales, (rows, blocks); the tensor's scale."""
+    if is_device_array(codes.elements):
+        raise TypeError(f"{name} is on a device; accepted are codes on the host, as of to_host()")
     fmt = codes.codec
     if len(codes.shape) != 2 or codes.axis != -1:
         raise ValueError(f"{name} must be codes of a matrix with blocks along the last axis")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..._array import frozen
 from ..._cpu import block_formats as loops
+from ..._cuda import grids
 
 Array = NDArray[Any]
 Rotation = tuple[Array, int, int]
@@ -57,6 +58,10 @@ class Grid(ABC):
     @abstractmethod
     def decoded(self, packed: Array, stored: int) -> Array:
         """Elements as they are, (rows, stored)."""
+
+    def traced(self) -> Any:
+        """What kernels of a device know this grid by."""
+        raise NotImplementedError(f"a {type(self).__name__} is on the host only")
 
 
 class NumberGrid(Grid):
@@ -169,6 +174,9 @@ class FloatGrid(NumberGrid):
         values = np.r_[values, -values] if self.signed else values
         return frozen(values.astype(np.float32))
 
+    def traced(self) -> grids.Floats:
+        return grids.Floats(self.exponent, self.mantissa, self.special, self.signed, self.largest)
+
     @cached_property
     def rule(self) -> Array:
         largest = np.float32(self.largest).view(np.int32)
@@ -192,6 +200,10 @@ class IntegerGrid(NumberGrid):
             values[values.size // 2 :] -= values.size
         return frozen(values)
 
+    def traced(self) -> grids.Integers:
+        low, high, _ = self.rule.tolist()
+        return grids.Integers(self.bits, low, high)
+
     @cached_property
     def rule(self) -> Array:
         last = (1 << (self.bits - self.signed)) - 1
@@ -213,6 +225,9 @@ class TableGrid(NumberGrid):
     @cached_property
     def values(self) -> Array:
         return frozen(np.array(self.table, np.float32))
+
+    def traced(self) -> grids.Table:
+        return grids.Table(tuple(self.values.tolist()))
 
     @cached_property
     def rule(self) -> Array:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._cuda import grids
 from ._grids import IntegerGrid
 from ._groups import GroupFormat
 from ._parts import Part, reciprocals
@@ -38,6 +39,11 @@ class _Integers(GroupFormat):
     @property
     def element(self) -> IntegerGrid:
         return IntegerGrid(self.bits, signed=not self.affine)
+
+    def _scale_rule(self) -> Any:
+        if self.mode == "mse":
+            raise NotImplementedError('scales of mode="mse" are searched on the host only')
+        return grids.Reals(self.scale, self.element.largest, self.affine)
 
     def _encode(self, part: Part, tensor_scale: np.float32 | None) -> None:
         last = np.float32(self.element.largest)
@@ -73,7 +79,7 @@ class INT8(_Integers):
 
     Notes
     -----
-    Host only. Elements are two's complement ("affine": unsigned), packed from the lowest bits on.
+    Elements are two's complement ("affine": unsigned), packed from the lowest bits on.
     Bits a value are those of an element plus those of a scale (and of a zero, 8) over `group`.
 
     Examples

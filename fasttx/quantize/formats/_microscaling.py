@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._array import frozen
+from ..._cuda import grids
 from ._base import BlockFormat
 from ._grids import E2M1, E2M3, E3M2, E4M3, E5M2, FloatGrid
 from ._parts import Part
@@ -40,6 +41,9 @@ class Microscaling(BlockFormat):
     @property
     def propagates(self) -> bool:
         return self.nonfinite == "propagate"
+
+    def _scale_rule(self) -> Any:
+        return grids.Powers(self.scale_mode, self.element.mantissa, self.element.largest)
 
     def _encode(self, part: Part, tensor_scale: np.float32 | None) -> None:
         grid: FloatGrid = self.element
@@ -86,7 +90,7 @@ class MXFP4(Microscaling):
 
     Notes
     -----
-    Host only. Scales are clipped to 2**-127 and 2**127; multiplying by their reciprocals is exact
+    Scales are clipped to 2**-127 and 2**127; multiplying by their reciprocals is exact
     but for subnormal numbers. Normal numbers come back with a signal-to-noise ratio of 18.79,
     16.83, 18.76 and 19.03 dB with the four modes.
 
@@ -155,7 +159,7 @@ class MXFP8(Microscaling):
 
     Notes
     -----
-    Host only. Numbers beyond the largest element are rounded to it: the codes of NaN and infinity
+    Numbers beyond the largest element are rounded to it: the codes of NaN and infinity
     among elements are not used.
 
     Examples

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._cuda import grids
 from ._base import BlockFormat, Share
 from ._grids import E2M1, E4M3, UE5M3, FloatGrid
 from ._parts import Part
@@ -50,12 +51,28 @@ class _FloatScales(BlockFormat):
     def tile(self) -> tuple[int, int]:
         return self.block
 
+    def _scale_rule(self) -> Any:
+        if self.four_over_six:
+            raise NotImplementedError("scales of four_over_six are chosen on the host only")
+        return grids.Scales(self.scale_grid.traced(), self.least_scale, self.element.largest)
+
+    def _tensor_rule(self) -> Any:
+        if self.tensor_scale == 1:
+            return None
+        given = 0.0 if self.tensor_scale is None else float(self.tensor_scale)
+        return grids.Tensor(given, self._most, float(LEAST_TENSOR_SCALE))
+
+    @property
+    def _most(self) -> float:
+        """What the largest magnitude of an array is of the scale of the tensor."""
+        most = FOUR_OVER_SIX if self.four_over_six else self.scale_grid.largest
+        return most * self.element.largest
+
     def _tensor_scale(self, all_parts: list[Part], share: Share) -> np.float32 | None:
         if self.tensor_scale is not None:
             return None if self.tensor_scale == 1 else np.float32(self.tensor_scale)
         amax = max((part.largest for part in all_parts), default=np.float32(0))
-        most = FOUR_OVER_SIX if self.four_over_six else self.scale_grid.largest
-        scale = np.float32(amax) / np.float32(most * self.element.largest)
+        scale = np.float32(amax) / np.float32(self._most)
         return max(scale, LEAST_TENSOR_SCALE) if amax else np.float32(1)
 
     def _encode(self, part: Part, tensor_scale: np.float32 | None) -> None:
@@ -118,7 +135,7 @@ class NVFP4(_FloatScales):
 
     Notes
     -----
-    Host only. In float32 and in this order, which is torchao's: with the scale t of the tensor and
+    In float32 and in this order, which is torchao's: with the scale t of the tensor and
     the largest magnitude a of a block, its scale is s = E4M3(clip((a / 6) / t, 2**-6, 448)), and
     elements are E2M1(x * ((1 / t) / s)), clipped to 6. Decoded is element * (s * t).
     TransformerEngine multiplies by 448 * 6 / amax instead of dividing by t, and does not clip s
@@ -168,7 +185,7 @@ class FP4_UE5M3(_FloatScales):
 
     Notes
     -----
-    Host only. A scale is UE5M3(clip((a / 6) / t, 2**-17, 114688)), of bias 15, where all ones would
+    A scale is UE5M3(clip((a / 6) / t, 2**-17, 114688)), of bias 15, where all ones would
     be NaN and there is no infinity. Numbers of more than 688128 times the `tensor_scale` are
     clipped to that.
 

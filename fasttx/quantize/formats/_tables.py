@@ -12,6 +12,7 @@ from scipy.optimize import root
 from scipy.special import ndtr, ndtri, roots_legendre
 
 from ..._cpu import block_formats as loops
+from ..._cuda import grids
 from ._grids import TableGrid, TernaryGrid
 from ._groups import GroupFormat
 from ._parts import Part
@@ -48,6 +49,9 @@ class _Table(GroupFormat):
 
     group: int = 64
 
+    def _scale_rule(self) -> Any:
+        return grids.Reals(self.scale, 1.0, False)
+
     def _encode(self, part: Part, tensor_scale: np.float32 | None) -> None:
         self._write(part, part.amax)
 
@@ -67,7 +71,7 @@ class NF4(_Table):
 
     Notes
     -----
-    Host only. 4.5 bits a value. Elements are places in the increasing table of [1]_, appendix E; 0
+    4.5 bits a value. Elements are places in the increasing table of [1]_, appendix E; 0
     is one of them. Two scales in float32 cannot be packed again here as "double quantization" does.
 
     References
@@ -100,7 +104,7 @@ class AF4(_Table):
 
     Notes
     -----
-    Host only. -1, 0 and 1 are elements; each other one is the median of what lies between the
+    -1, 0 and 1 are elements; each other one is the median of what lies between the
     midpoints to its neighbours, where 0 counts as a bound and not as a neighbour: that gives the
     published tables [1]_, which are computed here for any size. Rounded to the nearest element, 0
     included, normal numbers then have an absolute error about 3 percent larger than with `NF4`.

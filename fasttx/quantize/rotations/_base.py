@@ -35,6 +35,7 @@ class Rotation(Described):
         Parameters
         ----------
         X : array_like, shape (..., d)
+            `RandomizedHadamard` takes arrays on a device, too.
         overwrite_x : bool, optional
             Write the result into X, if it is a C-contiguous array of float32 or float64.
         workers : int, optional
@@ -42,7 +43,7 @@ class Rotation(Described):
 
         Returns
         -------
-        ndarray, shape (..., d)
+        ndarray or device array, shape (..., d)
             float64 for float64 and integers, else float32.
         """
         return self._apply(X, "X", False, overwrite_x, workers)

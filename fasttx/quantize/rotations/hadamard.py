@@ -7,12 +7,14 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ... import _threads
-from ..._array import check_count
-from ..._cpu import fwht, random
+from ..._array import check_count, is_device_array
+from ..._cpu import fwht as host
+from ..._cpu import random
 from ..._cpu import rotations as loops
+from ...transforms.fwht import fwht, ifwht
 from ...transforms.hadamard import base_matrix, split_length
 from .._rows import as_seed
 from ._base import Rotation
@@ -57,9 +59,13 @@ class RandomizedHadamard(Rotation):
 
     Notes
     -----
-    Host only. d log2(block) additions a row and round (m/4 more an entry for base orders m > 1);
-    a row stays in cache for all rounds: two on long arrays cost about twice a pass over memory.
-    Signs are hashes of a seed of 63 bits, all that is stored of them.
+    d log2(block) additions a row and round (m/4 more an entry for base orders m > 1); a row stays
+    in cache for all rounds: two on long arrays cost about twice a pass over memory. Signs are
+    hashes of a seed of 63 bits, all that is stored of them.
+
+    Arrays of floats on a device are rotated there, in one pass for blocks of a power of two up to
+    2**15 (2**13 in float64); other blocks have to be whole rows, which take two passes a round.
+    Overlapping blocks are for the host only.
 
     References
     ----------
@@ -114,10 +120,7 @@ class RandomizedHadamard(Rotation):
     @functools.cached_property
     def _signs(self) -> Array:
         """Random bits, one row for each round."""
-        count = -(-self.d // 64)
-        words = np.empty(self.rounds * count, np.uint64)
-        random.words()(np.uint64(self._seed), 0, words)
-        return words.reshape(self.rounds, count)
+        return _words(self._seed, self.rounds, self.d)
 
     @functools.cached_property
     def _starts(self) -> Array:
@@ -131,17 +134,103 @@ class RandomizedHadamard(Rotation):
         """The largest power of two up to d."""
         return 1 << (self.d.bit_length() - 1)
 
+    def _apply(
+        self, x: ArrayLike, name: str, inverse: bool, overwrite: bool, workers: int | None
+    ) -> Any:
+        if is_device_array(x):
+            return self._on_device(x, name, inverse, overwrite)
+        return super()._apply(x, name, inverse, overwrite, workers)
+
+    def _on_device(self, x: Any, name: str, inverse: bool, overwrite: bool) -> Any:
+        from ..._cuda import rotations as device
+        from ..._cuda import wrap
+
+        given = wrap(x, overwrite)
+        if given.dtype not in device.DTYPES:
+            raise TypeError(
+                f"{name} has dtype {given.dtype}; accepted on a device are "
+                f"{', '.join(device.DTYPES)}"
+            )
+        if not given.shape or given.shape[-1] != self.d:
+            raise ValueError(f"{name} must have rows of length {self.d}; got shape {given.shape}")
+        levels = self._levels(device.most(given.dtype))
+        with given.context():
+            source = given if given.contiguous else given.compact()
+            dtype = "float64" if given.dtype == "float64" else "float32"
+            same = dtype == given.dtype and (overwrite or source is not given)
+            out = source if same else given.empty(given.shape, dtype)
+            if out.size and levels is not None:
+                signs = self.device_signs(dtype, given.device, 2 ** (-levels / 2))
+                device.rotate(source, out, signs, self.rounds, levels, inverse)
+            elif out.size:
+                out = self._in_passes(device, source, out, inverse)
+        return given.replace(out) if overwrite and dtype == given.dtype else out.array
+
+    def _levels(self, most: int) -> int | None:
+        """Levels of a block that a device rotates in one pass, or None where it takes more."""
+        if isinstance(self.block, str):
+            raise NotImplementedError("overlapping blocks are rotated on the host only")
+        m, levels = split_length(self.block)
+        if m == 1 and levels <= most:
+            return levels
+        if self.block != self.d:
+            raise NotImplementedError(
+                f"blocks of {self.block} entries of rows of {self.d} are rotated on the host only; "
+                f"accepted on a device are powers of two up to {1 << most}, or whole rows"
+            )
+        return None
+
+    def _in_passes(self, device: Any, source: Any, out: Any, inverse: bool) -> Any:
+        """Rotate whole rows round by round, two passes over the memory each."""
+        from ..._cuda import wrap
+
+        def transform(function: Any, y: Any) -> Any:
+            result = function(y.array, norm="ortho", overwrite_x=y.writable)
+            return y if result is y.array else wrap(result)
+
+        signs = self.device_signs(out.dtype, out.device, 1.0)
+        if inverse and out is not source:
+            device.multiply(source, out, signs, -1)
+        for step in range(self.rounds):
+            start = (self.rounds - 1 - step if inverse else step) * self.d
+            if inverse:
+                out = transform(ifwht, out)
+                device.multiply(out, out, signs, start)
+            else:
+                device.multiply(out if step else source, out, signs, start)
+                out = transform(fwht, out)
+        return out
+
+    def device_signs(self, dtype: str, index: int, factor: float) -> Any:
+        """± `factor` for all rounds, on the current device, of that number."""
+        return _device_signs(self._seed, self.rounds, self.d, factor, dtype, index)
+
     def _rotate(self, rows: Array, out: Array, inverse: bool, workers: int | None) -> None:
         run, tables = loops.rotate(rows.dtype.name), self._tables(rows.dtype, inverse)
         share = functools.partial(run, rows, out, tuple(tables), inverse)
         _threads.share(share, len(rows), _threads.resolve(workers, rows.size))
 
 
+def _words(seed: int, rounds: int, d: int) -> Array:
+    count = -(-d // 64)
+    words = np.empty(rounds * count, np.uint64)
+    random.words()(np.uint64(seed), 0, words)
+    return words.reshape(rounds, count)
+
+
+@functools.lru_cache(maxsize=64)
+def _device_signs(seed: int, rounds: int, d: int, factor: float, dtype: str, index: int) -> Any:
+    from ..._cuda import launch
+    from ..._cuda import rotations as device
+
+    return launch.on_device(device.table(_words(seed, rounds, d), d, factor, dtype), index)
+
+
 @functools.cache
 def _base_codes(m: int) -> tuple[Array, Array]:
     if m == 1:
         return np.zeros(1, np.int32), np.zeros(1, np.int32)
-    return fwht.base_codes(base_matrix(m)), fwht.base_codes(base_matrix(m).T)
+    return host.base_codes(base_matrix(m)), host.base_codes(base_matrix(m).T)
 
 
 def default_rotation(d: int, rng: Any) -> Rotation:
