@@ -291,25 +291,24 @@ def quantizers(report):
 
 
 def devices(report):
-    """Lines of the table of device arrays, without figures where nothing was measured."""
+    """Lines of the table of device arrays, if it was measured."""
     machine = report["machine"]
     if machine["device"] is None:
-        first = "Not measured yet: there was no device. The goals, on one H100 or H200:"
-    else:
-        facts = f"driver {machine['driver']}, {machine['library']}, commit {machine['commit'][:12]}"
-        first = (
-            f"Measured on {report['date'][:10]} ({machine['device']}, {facts}), medians of "
-            f"{report['rounds']} alternations."
-        )
+        goals = "[benchmarks/results/cuda.json](benchmarks/results/cuda.json)"
+        return [
+            f"Not measured yet, for want of a device; the cases and their goals are in {goals}."
+        ]
+    facts = f"driver {machine['driver']}, {machine['library']}, commit {machine['commit'][:12]}"
+    first = (
+        f"Measured on {report['date'][:10]} ({machine['device']}, {facts}), medians of "
+        f"{report['rounds']} alternations."
+    )
     lines = [first, "", "| what | time | beside | time | result | goal |"]
     lines.append("| --- | ---: | --- | ---: | ---: | ---: |")
     for case in report["cases"]:
         bound = f"{'≥' if case['kind'] == 'faster' else '≤'} {case['goal']:g}"
-        times = ["", ""]
-        result = ""
-        if case["result"] is not None:
-            times = [seconds(case["seconds"]), seconds(case["yardstick_seconds"])]
-            result = FORMS[case["kind"]].format(case["result"])
+        times = [seconds(case[key]) for key in ("seconds", "yardstick_seconds")]
+        result = FORMS[case["kind"]].format(case["result"])
         cells = [case["case"], times[0], case["yardstick"], times[1], result, bound]
         lines.append("| " + " | ".join(cells) + " |")
     return lines

@@ -119,7 +119,7 @@ def run(library: Any, some: Iterator[Case], size: int, rounds: int) -> list[dict
 
 def cases(quick: bool = False) -> Iterator[Case]:
     """The cases and their goals on one H100 or H200."""
-    middle = (10,) if quick else (8, 9, 11, 12)
+    middle = (10,) if quick else (8, 9, 10, 11, 12)
     for dtype, goal in (("float32", 1.1), ("float16", 1.25), ("bfloat16", 1.25)):
         for levels in (7, *middle, 13):
             yield Case(f"fwht {dtype} rows 2^{levels}", "copy", _walsh(dtype, levels), goal)
