@@ -88,7 +88,14 @@ def test_overwriting_and_errors(ptx_device):
 
 @pytest.mark.parametrize(
     ("dtype", "shape", "axis"),
-    [("float32", (5, 2), -1), ("float32", (3, 64), -1), ("float64", (2, 16, 3), 1)],
+    [
+        ("float32", (5, 2), -1),
+        ("float32", (3, 64), -1),
+        ("float64", (2, 16, 3), 1),
+        ("float32", (1, 2048), -1),
+        pytest.param("float32", (1, 1 << 14), -1, marks=pytest.mark.slow),
+        pytest.param("float64", (1, 1 << 13), -1, marks=pytest.mark.slow),
+    ],
 )
 def test_real_samples(ptx_device, dtype, shape, axis):
     x = sample(np.random.default_rng(4), shape, dtype)

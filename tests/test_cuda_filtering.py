@@ -9,6 +9,8 @@ import fasttx
 from fasttx.transforms.circular import CircularFilter
 from tests.test_cuda_ptx import check_no_spills
 
+_SLOW = pytest.mark.slow
+
 
 def sample(shape, dtype, seed=0):
     rng = np.random.default_rng(seed)
@@ -34,6 +36,10 @@ def agree(y, expected):
         (64, True, "complex64", "float32", 2, 64, 50, True),
         (32, False, "float64", "complex64", 1, 32, 32, False),
         (2, True, "float32", "float32", 1, 2, 2, False),
+        (2048, True, "float32", "float32", 1, 1024, 1024, False),
+        pytest.param(16384, True, "float32", "float32", 1, 8192, 8192, True, marks=_SLOW),
+        pytest.param(4096, False, "complex128", "float64", 1, 4000, 4001, False, marks=_SLOW),
+        pytest.param(8192, False, "float32", "float16", 1, 8192, 8192, False, marks=_SLOW),
     ],
 )
 def test_circular(ptx_device, n, skew, kernel, dtype, channels, m, length, adjoint):

@@ -24,6 +24,9 @@ def convolved(device, a, b):
         ("float32", (3, 2, 64), (2, 64)),
         ("complex64", (2, 512), (2, 512)),
         ("float64", (1, 2), (5, 2)),
+        ("float32", (1, 2048), (1, 2048)),
+        pytest.param("complex64", (1, 1 << 13), (1, 1 << 13), marks=pytest.mark.slow),
+        pytest.param("float64", (1, 1 << 13), (1, 1 << 13), marks=pytest.mark.slow),
     ],
 )
 def test_is_that_of_the_host(ptx_device, dtype, a, b):

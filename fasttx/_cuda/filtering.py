@@ -116,11 +116,10 @@ class Filter:
 
     def _run(self, given, dtype, length, step, origin, state, adjoint=False, reverse=False):
         with given.context():
-            src = given if given.contiguous else given.compact()
+            src = _compact(given)
             dst = given.empty((*given.shape[:-1], length), dtype)
             if dst.size:
-                if state is not None and not state.contiguous:
-                    state = state.compact()
+                state = None if state is None else _compact(state)
                 work = _Work(self, src, dst, step, origin, state)
                 work.run(adjoint, reverse)
             return dst.array
@@ -160,7 +159,7 @@ class _Launches:
         low = max(min(self.tile - 1, self.bits - 1), self.bits - (self.tile - least))
         top = self.bits - low
         if low > self.tile:
-            most = 2 << 2 * self.tile - least if self.block == "halves" else 1 << self.tile
+            most = (2 if self.block == "halves" else 1) << 2 * self.tile - least
             raise ValueError(f"windows on a device have at most {most} samples here")
         columns = min(max(least, self.tile - 1 - top), _MAX_COLUMNS, low)
         return Part(top, low=low, columns=max(columns, least)), Part(low, upper=top)
@@ -196,7 +195,7 @@ class _Spectra(_Launches):
                 raise ValueError(
                     f"the filters are on device {kernel.device}, x is on {self.out.device}"
                 )
-            given = (kernel if kernel.contiguous else kernel.compact()).flat()
+            given = _compact(kernel).flat()
         else:
             real = kernel.real.dtype
             given = launch.to_device(np.ascontiguousarray(kernel).reshape(-1).view(real))
@@ -285,17 +284,22 @@ class _Work(_Launches):
 
 def last(x: NumbaArray, state: NumbaArray | None, history: int):
     """The last samples of each row, after those of `state` (else zeros), as a new array."""
-    out = x.empty((*x.shape[:-1], history), x.dtype)
-    if out.size:
-        parts = KINDS[x.dtype].parts
-        word = memory.stored(KINDS[x.dtype].read).name
-        target = out.flat()
-        source = x.flat() if x.size else target
-        before = target if state is None else state.flat()
-        counts = x.shape[-1], history, out.size
-        kernel = _tail(word, parts, state is not None)
-        launch.over(kernel, out.size, x.stream(), target, source, before, *map(np.int64, counts))
-    return out.array
+    with x.context():
+        out = x.empty((*x.shape[:-1], history), x.dtype)
+        if out.size:
+            kind, target = KINDS[x.dtype], out.flat()
+            source, before = (
+                target if given is None or not given.size else _compact(given).flat()
+                for given in (x, state)
+            )
+            kernel = _tail(memory.stored(kind.read).name, kind.parts, state is not None)
+            counts = map(np.int64, (x.shape[-1], history, out.size))
+            launch.over(kernel, out.size, x.stream(), target, source, before, *counts)
+        return out.array
+
+
+def _compact(given):
+    return given if given.contiguous else given.compact()
 
 
 @functools.cache
