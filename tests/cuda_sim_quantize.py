@@ -53,6 +53,10 @@ FORMATS = [
     INT2(group=32, scale="float16"),
     NF4(group=16),
     AF4(group=32),
+    NVFP4(rounding="stochastic", rng=0),
+    MXFP8(rounding="stochastic", rng=1),
+    INT3(group=16, mode="affine", rounding="stochastic", rng=2),
+    NF4(group=16, rounding="stochastic", rng=3),
 ]
 
 
@@ -175,7 +179,6 @@ def test_empty(shape):
         (np.ones((2, 32)), INT4(group=48), -1, NotImplementedError, r"\(1, 48\)"),
         (np.ones((2, 32)), INT4(mode="mse"), -1, NotImplementedError, "mse.*host only"),
         (np.ones(32), NVFP4(four_over_six=True), -1, NotImplementedError, "four_over_six.*host"),
-        (np.ones(32), NVFP4(rounding="stochastic"), -1, NotImplementedError, "stochastic.*host"),
     ],
 )
 def test_errors(x, fmt, axis, error, message):

@@ -56,6 +56,8 @@ def exact(rng, shape):
         (INT3(mode="affine"), (3, 256), "float32"),
         (INT8(group=512), (9, 512), "float16"),
         (NF4(), (3, 100), "float32"),
+        (MXFP4(rounding="stochastic", rng=0), (2, 64), "bfloat16"),
+        (INT8(group=64, rounding="stochastic", rng=0), (2, 91), "float32"),
     ],
     ids=repr,
 )

@@ -23,11 +23,15 @@ class Rows:
         By which the numbers of a group are multiplied before they are rotated.
     values : ndarray of float32
         What scales of 8 bits stand for.
+    seed : int
+        Of random bits, below 2**63.
     """
 
-    def __init__(self, fmt: Form, shape, stored: int, signs: np.ndarray, values: np.ndarray):
+    def __init__(
+        self, fmt: Form, shape, stored: int, signs: np.ndarray, values: np.ndarray, seed: int
+    ):
         self.fmt, self.stored, self.values, self.n = fmt, stored, values, shape[-1]
-        self.signs = signs
+        self.signs, self.seed = signs, seed
         rows = int(np.prod(shape[:-1], dtype=np.int64))
         self.flat = self.n % (1 << fmt.piece) == 0
         self.pieces = rows * -(-self.n >> fmt.piece)
@@ -72,6 +76,7 @@ class Rows:
             self.n,
             self.stored,
             self.pieces,
+            self.seed,
         )
 
     def _tensor_scale(self, x, scale, tensor):

@@ -14,9 +14,11 @@ import numpy as np
 
 from . import codelets, fwht_kernel, tiles, trace
 from .blocks import Blocks, load_single
+from .grids import CHANCE
 from .memory import KINDS, Kernel
 from .packed import Packed, word
 
+GOLDEN = 0x9E3779B97F4A7C15
 TABLE = 256  # scales that a byte stands for
 LEAST_SIGNS = 16  # numbers of a table of signs: a vector of half-precision numbers
 
@@ -34,6 +36,8 @@ class Form(NamedTuple):
         Whether rotated numbers are first multiplied by a table of signs over sqrt(size).
     tensor : bool
         Whether scales are divided by one of the tensor.
+    random : bool
+        Whether elements are rounded by chance.
     """
 
     element: Any
@@ -42,6 +46,7 @@ class Form(NamedTuple):
     rotation: int
     signed: bool
     tensor: bool
+    random: bool = False
 
     @property
     def piece(self) -> int:
@@ -66,13 +71,14 @@ def encode(kind: str, fmt: Form, *, flat: bool, wide: bool) -> Kernel:
     Returns
     -------
     Kernel
-        Of arguments ``(elements, scales, zeros, x, signs, table, tensor, length, stored, pieces)``:
-        flat arrays; elements in the units of `unit`; factors by scales of 8 bits; the length of
-        rows, before and after their last group is filled up; pieces in all.
+        Of arguments ``(elements, scales, zeros, x, signs, table, tensor, length, stored, pieces,
+        seed)``: flat arrays; elements in the units of `unit`; factors by scales of 8 bits; the
+        length of rows, before and after their last group is filled up; pieces in all; the seed of
+        random bits.
     """
     given, form = KINDS[kind], _layout(kind, fmt)
 
-    def body(m, elements, scales, zeros, x, signs, table, tensor, length, stored, pieces):
+    def body(m, elements, scales, zeros, x, signs, table, tensor, length, stored, pieces, seed):
         tile, place = _load(m, kind, fmt, form, x, flat, wide, length, pieces)
         packed = Packed(place, fmt.element.bits, flat, stored)
         gain = _rotate(place, fmt, signs)
@@ -97,8 +103,15 @@ def encode(kind: str, fmt: Form, *, flat: bool, wide: bool) -> Kernel:
             return [factor, zero]
 
         made = blocks.each(figures, make)
-        codes = [fmt.element.encode(m, x, *made[blocks.of(k)]) for k, x in enumerate(values)]
-        packed.write(elements, codes, fmt.element.bias)
+        codes = []
+        for k, x in enumerate(values):
+            factor, zero = (*made[blocks.of(k)], None)[:2]
+            if fmt.random:
+                chance = _chance(m, packed.index_in_rows(k), seed)
+                codes.append(fmt.element.encode_by_chance(m, x, factor, zero, chance))
+            else:
+                codes.append(fmt.element.encode(m, x, factor, zero))
+        packed.write(elements, codes, 0 if fmt.random else fmt.element.bias)
 
     return _kernel(f"block_encode_{kind}", body, form, fmt, flat, given.read)
 
@@ -108,7 +121,7 @@ def decode(fmt: Form, *, flat: bool, wide: bool) -> Kernel:
     """Kernel from codes to float32; arguments and options are those of `encode`."""
     form = _layout("float32", fmt)
 
-    def body(m, elements, scales, zeros, x, signs, table, tensor, length, stored, pieces):
+    def body(m, elements, scales, zeros, x, signs, table, tensor, length, stored, pieces, seed):
         tile = codelets.Tile(m, form, "float32")
         place = _places(tile, fmt, flat, length, pieces)
         packed = Packed(place, fmt.element.bits, flat, stored)
@@ -194,6 +207,14 @@ def tensor_scale(most: float, least: float) -> Kernel:
 # Parts of kernels
 
 
+def _chance(m, index, seed):
+    """Random bits of an element: those of `_cpu.random.hashed`."""
+    z = m.convert(seed, "uint64") + (m.convert(index, "uint64") + 1) * GOLDEN
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9
+    z = (z ^ z >> 27) * 0x94D049BB133111EB
+    return m.convert((z ^ z >> 31) >> 64 - CHANCE, "int32")
+
+
 def _layout(kind, fmt):
     return codelets.layout(kind, fmt.piece, warp=fmt.block)
 
@@ -202,7 +223,7 @@ def _kernel(name, body, form, fmt, flat, read):
     stored, byte = fmt.scale.stored, trace.flat("uint8")
     elements = trace.flat(f"uint{word(form, fmt.element.bits, flat)}")
     arrays = [elements, trace.flat(stored), byte, trace.flat(read), *[numba.float32[::1]] * 3]
-    return trace.kernel(name, body, (*arrays, *[numba.int64] * 3), form)
+    return trace.kernel(name, body, (*arrays, *[numba.int64] * 4), form)
 
 
 def unit(kind: str, fmt: Form, flat: bool) -> int:

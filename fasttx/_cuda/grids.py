@@ -18,7 +18,9 @@ _LEAST_HALF = float(np.finfo(np.float16).smallest_normal)
 
 
 # Elements. `encode` gives the code of ``x * factor``, plus `zero` for integers, as an int32 that is
-# `bias` more, which many codes get rid of at once. `decode` gives the float32 of a code.
+# `bias` more, which many codes get rid of at once. `encode_by_chance` has no bias, and rounds by an
+# int32 of `CHANCE` random bits. `decode` gives the float32 of a code.
+CHANCE = 20
 
 
 @dataclass(frozen=True)
@@ -51,18 +53,33 @@ class Floats:
         code = self._of_lines(m, y) if self.exponent == 2 else self.nearest(m, y)
         return code | m.bits(x, "int32") >> 31 - place & 1 << place
 
+    def encode_by_chance(self, m, x, factor, zero, chance):
+        shift, least = 23 - self.mantissa, 128 - self._zero << 23
+        place, y = self.bits - 1, m.product(m.absolute(x), factor)
+        bits, field = self._fields(m, y)
+        one = (254 + self.mantissa + CHANCE << 23) - (1 << 32)  # the exponent leaves by overflow
+        unit = m.bits(m.constant(one, "int32") - field, "float32")
+        fixed = m.convert(m.product(m.bits(bits, "float32"), unit), "int32")
+        code = (fixed + chance >> CHANCE) + (field - least >> shift)
+        return code | m.bits(x, "int32") >> 31 - place & 1 << place
+
     def nearest(self, m, y):
         """Code of a number that is not negative; the largest one for what is larger."""
         shift, least = 23 - self.mantissa, 128 - self._zero << 23
-        largest = int(np.float32(self.largest).view(np.int32))
-        bits = m.bits(y, "int32")
-        bits = m.where(bits < largest, bits, largest)
-        field = bits & _EXPONENT
-        field = m.where(field < least, least, field)
+        bits, field = self._fields(m, y)
         # The power whose sum with a number has the rounded mantissa in its last bits.
         power = field + (shift << 23)
         total = m.bits(bits, "float32") + m.bits(power, "float32")
         return m.bits(total, "int32") - power + (field - least >> shift)
+
+    def _fields(self, m, y):
+        """Bits of a number that is not negative, at most those of the largest, and its exponent."""
+        least = 128 - self._zero << 23
+        largest = int(np.float32(self.largest).view(np.int32))
+        bits = m.bits(y, "int32")
+        bits = m.where(bits < largest, bits, largest)
+        field = bits & _EXPONENT
+        return bits, m.where(field < least, least, field)
 
     def _of_lines(self, m, y):
         """Codes are a concave function of numbers, of a line for each of three exponents."""
@@ -105,11 +122,18 @@ class Integers:
     bias: ClassVar[int] = 0
 
     def encode(self, m, x, factor, zero=None):
+        y = self._clipped(m, x, factor, zero) + _CENTER
+        return m.bits(y, "int32") & (1 << self.bits) - 1
+
+    def encode_by_chance(self, m, x, factor, zero, chance):
+        y = m.product(self._clipped(m, x, factor, zero), 2.0**CHANCE)
+        return m.convert(m.floor(y), "int32") + chance >> CHANCE & (1 << self.bits) - 1
+
+    def _clipped(self, m, x, factor, zero):
         y = m.product(x, factor)
         if zero is not None:
             y = y + zero
-        y = m.minimum(m.maximum(y, self.low), self.high) + _CENTER
-        return m.bits(y, "int32") & (1 << self.bits) - 1
+        return m.minimum(m.maximum(y, self.low), self.high)
 
     def decode(self, m, code):
         if self.low < 0:
@@ -137,6 +161,15 @@ class Table:
         for middle in np.float32(0.5) * (values[:-1] + values[1:]):
             code = code + m.where(y > float(middle), m.constant(1, "int32"), 0)
         return code
+
+    def encode_by_chance(self, m, x, factor, zero, chance):
+        y, one = m.product(x, factor), m.constant(1, "int32")
+        code = m.constant(0, "int32")
+        for value in self.values[1:-1]:  # the last one is the end of an interval
+            code = code + m.where(y >= value, one, 0)
+        low, high = self.decode(m, code), self.decode(m, code + 1)
+        above = (y - low) / (high - low) > m.product(m.convert(chance, "float32"), 2.0**-CHANCE)
+        return code + m.where(above, one, 0)
 
     def decode(self, m, code):
         values = [m.constant(v, "float32") for v in self.values]

@@ -55,6 +55,14 @@ class Packed:
         entries, entry = (self.stored * bits + size - 1) // size, column * bits // size + beyond
         return row * entries + entry, there & (entry < entries)
 
+    def index_in_rows(self, k: int):
+        """The index of a thread's element among the codes of all rows."""
+        index = self._index(k)
+        if self.flat:
+            return self.place.begin + index
+        row, column, _ = self.place.find(index)
+        return row * self.stored + column
+
     def write(self, array, codes: list, bias: int) -> None:
         """Write the codes of a thread's elements, which are `bias` more than what is stored."""
         width, joined = self.tile.form.width, _joined(self.vector)

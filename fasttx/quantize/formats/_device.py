@@ -75,8 +75,6 @@ def _form(fmt: BlockFormat) -> Any:
     """The format as kernels know it."""
     from ..._cuda.block_kernels import Form
 
-    if fmt.rounding != "nearest":
-        raise NotImplementedError('rounding="stochastic" is done on the host only')
     scale, width = fmt._scale_rule(), fmt.tile[1]
     if fmt.tile[0] > 1 or width & (width - 1) or width > LARGEST_BLOCK:
         raise NotImplementedError(
@@ -91,6 +89,7 @@ def _form(fmt: BlockFormat) -> Any:
         rotation,
         fmt.signs,
         fmt._tensor_rule() is not None,
+        fmt.rounding == "stochastic",
     )
 
 
@@ -106,4 +105,4 @@ def _rows(fmt: BlockFormat, rule: Any, shape: tuple[int, ...]) -> Any:
     if rule.scale.stored == "uint8":
         values = fmt._factors(np.arange(TABLE, dtype=np.uint8))
     signs = factor[: max(h, LEAST_SIGNS) if rule.signed else 1]
-    return Rows(rule, shape, fmt._stored(shape[-1]), signs, values)
+    return Rows(rule, shape, fmt._stored(shape[-1]), signs, values, int(fmt.seed))

@@ -53,7 +53,7 @@ def quantize(
     On a device it is one kernel, rotation included, that reads `X` once, after a first pass where a
     scale of the tensor is to be found. The formats are NVFP4 and FP4_UE5M3 (blocks of one row, not
     `four_over_six`), MXFP4, MXFP6, MXFP8, INT2 to INT8 (not "mse"), NF4 and AF4, with groups of a
-    power of two up to 512, rounded to nearest. Codes are those of the host, bit for bit, where
+    power of two up to 512. Codes are those of the host, bit for bit, stochastic ones too, where
     there is no rotation; rotated numbers are rounded otherwise in their last bits. Nothing waits
     for the result, so that nothing is raised for what is in `X`: blocks that the host refuses, or
     whose scale it refuses, have a scale that is NaN and are decoded as NaN.
