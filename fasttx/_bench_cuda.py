@@ -130,9 +130,9 @@ def cases(quick: bool = False) -> Iterator[Case]:
         title = f"fft_unordered complex64 rows 2^{levels}"
         yield Case(title, "copy", _fourier(levels, "copy"), 1.2)
         yield Case(title, "cuFFT", _fourier(levels, "fft"), 1.0)
-    yield Case(
-        "rotation + NVFP4 of bfloat16 rows 2^12", "copy of as many bytes", _encode("NVFP4", 12), 1.3
-    )
+    for title, scale in (("", 1.0), (", scale of the tensor found first", None)):
+        title = f"rotation + NVFP4 of bfloat16 rows 2^12{title}"
+        yield Case(title, "copy of as many bytes", _encode(12, scale), 1.3)
     yield Case(
         "causal convolution float32 rows 2^13", "cuFFT, product, cuFFT", _causal(13), 3.0, "faster"
     )
@@ -176,11 +176,11 @@ def _fourier(levels, beside):
     return make
 
 
-def _encode(name, levels):
+def _encode(levels, tensor_scale):
     def make(library, size):
         x = library.empty((max(1, size // (2 << levels)), 1 << levels), "bfloat16")
         library.fill(x)
-        fmt = getattr(fasttx.quantize, name)(hadamard=16, rng=0)
+        fmt = fasttx.quantize.NVFP4(hadamard=16, rng=0, tensor_scale=tensor_scale)
         count = x.shape[0] * x.shape[1]
         moved = 2 * count + count // 2 + count // 16
         # A copy reads and writes: half of the bytes each.
