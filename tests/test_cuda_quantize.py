@@ -112,7 +112,7 @@ def test_compiled_rotations(ptx_device, d, rounds, block, dtype):
         (TurboQuant(1024, 2, rng=0), "bfloat16"),
         (EDEN(16, 1, "least-squares", norm_dtype="float16", rng=0), "float64"),
     ],
-    ids=str,
+    ids=["TurboQuant-128", "TurboQuant-1024", "EDEN-16"],
 )
 def test_compiled_vector_codes(ptx_device, codec, dtype):
     """Rows within a thread's lanes and over several warps."""
@@ -230,7 +230,7 @@ def test_gpu_rotations(library, d, block):
 @pytest.mark.parametrize(
     "codec",
     [TurboQuant(128, 4, rng=0), TurboQuant(4096, 2, "mse", rng=0), EDEN(1024, 1, rng=0)],
-    ids=str,
+    ids=["TurboQuant-128", "TurboQuant-4096", "EDEN-1024"],
 )
 def test_gpu_vector_codes(library, codec):
     x = np.random.default_rng(7).standard_normal((1000, codec.d)).astype("float32")

@@ -14,6 +14,8 @@ from ._base import BLOCK_BYTES
 
 Rows = Callable[[np.ndarray], np.ndarray]
 RESTART = 60
+# A residual of that part of b is none that an ill-conditioned matrix leaves.
+_LARGE = 0.1
 _MOST_REFINEMENTS = 3
 
 
@@ -388,9 +390,14 @@ class Attempt:
                 result = x.astype(dtype, copy=False)
                 if result.dtype != x.dtype:
                     errors = backward_errors(residual(rows, result), result, rows, self.norm)
-            if (errors <= self.tol).all():
-                return result * scale.astype(result.real.dtype), errors, count, name
             figure = float(np.max(errors))
             text = f"the backward error reached is {figure:.1e}, tol is {self.tol:.1e}"
+            if (errors <= self.tol).all():
+                sizes = np.linalg.norm(rows, axis=1)
+                left = errors * (self.norm * np.linalg.norm(x, axis=1) + sizes)
+                if (left <= _LARGE * sizes).all():
+                    return result * scale.astype(result.real.dtype), errors, count, name
+                # A small error of a huge x, which solves the system hardly better than zero does.
+                text = "the matrix is singular to working precision: b is not reached"
             failures.append(f"{name}: {text}" + (f" ({reason})" if reason else ""))
         raise np.linalg.LinAlgError("no solution reached tol; " + "; ".join(failures))
