@@ -94,6 +94,14 @@ class SubsampledHadamard(SketchOperator):
         self._share(task, -(-x.shape[1] // width), x.size)
         return out
 
+    def _on_device(self, x: Any, axis: int) -> Any:
+        from .._cuda import sketch as device
+
+        base = base_matrix(split_length(self.n)[0])
+        return device.hadamard(
+            x, axis, device.Transform(self.n, base, self.seeds, self.chosen), self
+        )
+
     def _mixed(self, x: Array, axis: int) -> Array:
         """The orthogonal first of two rounds."""
         return _mixed(x, axis, self._signs(0, self.shape[1], x.dtype), self.n)
@@ -157,6 +165,13 @@ class SparseAfterHadamard(SketchOperator):
         """The transforms of rows, of shape (n_rows, n)."""
         x = x.toarray() if scipy.sparse.issparse(x) else x
         return _mixed(x, 1, self._signs(x.dtype), self.n)
+
+    def _on_device(self, x: Any, axis: int) -> Any:
+        from .._cuda import sketch as device
+
+        base = base_matrix(split_length(self.n)[0])
+        mixed = device.mixed(x, axis, self.n, base, self.seed)
+        return device.sparse(mixed, axis, self.matrix, self)
 
     def _rows(self, x: Array) -> Array:
         out = np.empty((len(x), self.shape[0]), x.dtype)
