@@ -9,6 +9,8 @@ from fasttx.sketch import (
     CountSketch,
     Fastfood,
     OrthogonalFourierFeatures,
+    _frequencies,
+    _hadamard,
     sketch,
 )
 
@@ -30,7 +32,7 @@ def agree(y, expected):
         ("srht", (2, 150), 1, 20, "float32"),  # several blocks
         ("srht", (100, 5), 0, 7, "float32"),
         ("srht", (2, 70), 1, 40, "complex64"),  # more entries than a thread carries
-        ("srht", (2, 300), 1, 8, "float16"),  # a base matrix
+        ("srht", (3, 20), 1, 8, "float16"),
         ("srht", (4, 9), 1, 4, "int16"),
         ("countsketch", (30, 5), 0, 4, "float32"),
         ("countsketch", (5, 30), 1, 20, "float64"),
@@ -45,6 +47,17 @@ def test_the_sketch_of_the_host(method, shape, axis, k, dtype):
     x = (x if dtype.startswith("complex") else x.real).astype(dtype)
     y = sketch(cuda.to_device(x), k, axis, method=method, rng=3)
     agree(y.copy_to_host(), sketch(x, k, axis, method=method, rng=3))
+
+
+@pytest.mark.parametrize("k", [5, 60])
+def test_a_base_matrix(monkeypatch, k):
+    """One that is not symmetric, with blocks of two points; and for more entries in passes."""
+    monkeypatch.setattr(_hadamard, "split", lambda *arguments: (2, 92))
+    rng = np.random.default_rng(5)
+    S = _hadamard.SubsampledHadamard(150, k, rng)
+    x, y = rng.standard_normal((2, 150)), rng.standard_normal((2, k))
+    agree(S.rows(cuda.to_device(x)).copy_to_host(), S.rows(x))
+    agree(S.spread(cuda.to_device(y)).copy_to_host(), S.spread(y))
 
 
 @pytest.mark.parametrize("d", [16, 100])
@@ -65,8 +78,6 @@ def test_rows_in_pieces():
 
 @pytest.mark.parametrize("phases", [True, False])
 def test_features(phases, monkeypatch):
-    from fasttx.sketch import _frequencies
-
     monkeypatch.setattr(_frequencies, "ROTATIONS", 8)
     x = np.random.default_rng(4).standard_normal((3, 13))
     for features in (OrthogonalFourierFeatures, Fastfood):

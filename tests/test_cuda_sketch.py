@@ -79,6 +79,23 @@ def test_transformers(ptx_device):
             transformer.transform(ptx_device(x[0]))
 
 
+@pytest.mark.parametrize(
+    "transformer",
+    [
+        SRHT(9, rounds=2, random_state=0),
+        FJLT(9, random_state=0),
+        SparseSign(9, nonzeros=2, random_state=0),
+    ],
+    ids=lambda transformer: type(transformer).__name__,
+)
+def test_adjoints(ptx_device, transformer):
+    S = transformer.fit(np.ones((1, 40))).operator_
+    y = sample((5, 9), "float64")
+    agree(S.spread(ptx_device(y)).host, S.spread(y), 64)
+    with pytest.raises(ValueError, match="axis 1 must have the length 9"):
+        S.spread(ptx_device(y[:, :8].copy()))
+
+
 def test_rows_in_pieces(ptx_device):
     x = sample((60, 3), "float64")
     here, there = SparseSign(5, random_state=0), SparseSign(5, random_state=0)

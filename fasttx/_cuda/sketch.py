@@ -15,6 +15,7 @@ DTYPES = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128"
 _MAX_COLUMNS = 2 if SIMULATED else 7
 _BLOCKS = 4 if SIMULATED else 512  # of threads, where there are few long vectors
 _MOST_SUMS = 4  # of a thread for each row
+_NONE = 2**32 - 1  # beyond all points
 
 
 def kind_of(given: NumbaArray) -> Kind:
@@ -51,6 +52,12 @@ class Transform(NamedTuple):
     def tables(self) -> list[np.ndarray]:
         """What kernels read."""
         return [self.chosen.astype(np.uint32), self.base.astype(np.int8).ravel()]
+
+    def places(self) -> list[np.ndarray]:
+        """Which entry a point is, or none of them."""
+        table = np.full(self.n, _NONE, np.uint32)
+        table[self.chosen] = np.arange(len(self.chosen))
+        return [table]
 
 
 def check(x) -> NumbaArray:
@@ -92,7 +99,7 @@ def hadamard(x, axis: int, given: Transform, owner):
     """
     x = check(x)
     with x.context():
-        x = _Array(x if x.contiguous else x.compact(), axis)
+        x = _Array(x, axis)
         k, seeds = len(given.chosen), [np.uint64(seed) for seed in given.seeds]
         tables = launch.kept(owner, (x.array.device,), given.tables)
         if x.array.size == 0:
@@ -105,17 +112,46 @@ def hadamard(x, axis: int, given: Transform, owner):
         return x.moved(k, table=tables[0], scale=(given.n / k) ** 0.5).array.array
 
 
+def adjoint(y, d: int, given: Transform, owner):
+    """Products of rows of k numbers with the matrix of `hadamard`, (k, d)."""
+    y = check(y)
+    with y.context():
+        y = _Array(y, 1)
+        if y.array.size == 0:
+            return y.empty(d).array
+        (places,) = launch.kept(owner, (y.array.device, "adjoint"), given.places)
+        first, *later = (np.uint64(seed) for seed in given.seeds)
+        y = y.moved(given.n, table=places, scale=len(given.chosen) ** -0.5)
+        y.transform(given.base.T, 1.0)
+        for seed in reversed(later):
+            y = y.moved(given.n, seed=seed)
+            y.transform(given.base.T, given.n**-0.5)
+        return y.moved(d, seed=first).array.array
+
+
+def unmixed(y, d: int, base: np.ndarray, seed):
+    """The first d points of D H.T y / sqrt(n) for rows: the adjoint of `mixed`."""
+    y = check(y)
+    with y.context():
+        y = _Array(y, 1)
+        if y.array.size == 0:
+            return y.empty(d).array
+        y = y.moved(y.length)
+        y.transform(base.T, y.length**-0.5)
+        return y.moved(d, seed=np.uint64(seed)).array.array
+
+
 def mixed(x, axis: int, n: int, base: np.ndarray, seed):
     """All n points of H D x / sqrt(n) along an axis, as `hadamard` has them in a round."""
     x = check(x)
     with x.context():
-        x = _Array(x if x.contiguous else x.compact(), axis)
+        x = _Array(x, axis)
         if x.array.size == 0:
             return x.empty(n).array
         return x.mixed(n, base, np.uint64(seed)).array.array
 
 
-def sparse(x, axis: int, matrix, owner, out=None):
+def sparse(x, axis: int, matrix, owner, *, out=None, adjoint: bool = False):
     """Sketch along an axis by a sparse matrix.
 
     Parameters
@@ -125,6 +161,8 @@ def sparse(x, axis: int, matrix, owner, out=None):
     matrix : SciPy sparse array in CSR form, shape (k, n)
     out : device array, optional
         To which the result is added.
+    adjoint : bool
+        Multiply by the transpose of `matrix`.
 
     Returns
     -------
@@ -139,16 +177,17 @@ def sparse(x, axis: int, matrix, owner, out=None):
     """
     x = check(x)
     with x.context():
-        x = _Array(x if x.contiguous else x.compact(), axis)
-        number = x.kind.number
-        tables = launch.kept(
-            owner,
-            (x.array.device, number, x.kind.parts, axis),
-            lambda: _by_rows(matrix, number, sketch_kernel.piece(x.kind.name) if axis else 0),
-        )
-        target = x.empty(matrix.shape[0]) if out is None else _added_to(out, x)
+        x = _Array(x, axis)
+        target = x.empty(matrix.shape[adjoint]) if out is None else _added_to(out, x)
+        number, piece = x.kind.number, sketch_kernel.piece(x.kind.name) if axis else 0
+
+        def tables():
+            return _by_rows(matrix.T.tocsr() if adjoint else matrix, number, piece)
+
         if target.size:
-            x.summed(target, matrix.shape[0], tables, out is not None)
+            key = x.array.device, number, piece, adjoint
+            kept = launch.kept(owner, key, tables)
+            x.summed(target, matrix.shape[adjoint], kept, out is not None)
         return target.array
 
 
@@ -182,10 +221,10 @@ def _by_rows(matrix, number, piece):
 
 
 class _Array:
-    """A contiguous array, along one of its axes."""
+    """An array, made contiguous, along one of its axes."""
 
     def __init__(self, array: NumbaArray, axis: int):
-        self.array, self.axis = array, axis
+        self.array, self.axis = array if array.contiguous else array.compact(), axis
         self.kind = kind_of(array)
         self.outer, self.length = array.shape[0] if axis else 1, array.shape[axis]
         self.inner = array.shape[1] * self.kind.parts if axis == 0 else self.kind.parts
@@ -255,9 +294,13 @@ class _Array:
     def mixed(self, n: int, base: np.ndarray, seed) -> _Array:
         """All n points of the orthogonal transform, with signs before it."""
         signed = self.moved(n, seed=seed)
-        slowest = base.astype(np.int8) if len(base) > 1 else None
-        fwht.fwht(signed.array.array, n, self.axis, n**-0.5, overwrite_x=True, base=slowest)
+        signed.transform(base, n**-0.5)
         return signed
+
+    def transform(self, base: np.ndarray, scale: float) -> None:
+        """Transform along the axis, in place."""
+        slowest = base.astype(np.int8) if len(base) > 1 else None
+        fwht.fwht(self.array.array, self.length, self.axis, scale, overwrite_x=True, base=slowest)
 
     def moved(self, n: int, *, table=None, seed=None, scale=1.0) -> _Array:
         """Another array, of n points: those of a table or the first ones, with random signs."""

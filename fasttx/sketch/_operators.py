@@ -28,7 +28,7 @@ class SketchOperator(LinearOperator):
     Products keep float32 and float64; other dtypes become float64, complex arrays go by parts.
     Subclasses implement three products with `frozen` arrays: `_rows`, x @ S.T for x of shape
     (n, d); `_columns`, S @ x for (d, n); and `_spread`, y @ S for (n, k). Those with `_on_device`
-    take device arrays too.
+    and `_adjoint` take device arrays too.
     """
 
     what = "this sketch"
@@ -65,8 +65,9 @@ class SketchOperator(LinearOperator):
         return self._columns(frozen(x))
 
     def spread(self, y: Any) -> Array:
-        """``y @ S`` for `y` of shape (n, k)."""
-        check_host(y, "the adjoint of a sketch")
+        """``y @ S`` for `y` of shape (n, k), on the host or on a device."""
+        if is_device_array(y):
+            return self._spread_on_device(y)
         y = self._checked(y, 1, 0)
         if y.dtype.kind == "c":
             return self.spread(y.real) + 1j * self.spread(y.imag)
@@ -97,11 +98,21 @@ class SketchOperator(LinearOperator):
                 f"axis {axis} must have the length {self.shape[side]}; got shape {shape}"
             )
 
+    def _spread_on_device(self, y: Any) -> Any:
+        from .._cuda import sketch as device
+
+        self._check_shape(device.check(y).shape, 1, 0)
+        return self._adjoint(y)
+
     def _device_product(self, x: Any, axis: int) -> Any:
         from .._cuda import sketch as device
 
         self._check_shape(device.check(x).shape, axis)
         return self._on_device(x, axis)
+
+    def _adjoint(self, y: Any) -> Any:
+        """``y @ S`` for a device array of two dimensions."""
+        check_host(y, "the adjoint of this matrix")
 
     def _on_device(self, x: Any, axis: int) -> Any:
         """The product along an axis of a device array of two dimensions."""
@@ -217,11 +228,16 @@ class HashedSums(SketchOperator):
 
         return device.sparse(x, axis, self.to_sparse(np.float64), self)
 
+    def _adjoint(self, y: Any) -> Any:
+        from .._cuda import sketch as device
+
+        return device.sparse(y, 1, self.to_sparse(np.float64), self, adjoint=True)
+
     def _add_on_device(self, x: Any, out: Any) -> None:
         from .._cuda import sketch as device
 
         self._check_shape(device.check(x).shape, 0)
-        device.sparse(x, 0, self.to_sparse(np.float64), self, out)
+        device.sparse(x, 0, self.to_sparse(np.float64), self, out=out)
 
     def _spread(self, y: Array) -> Array:
         return (self.to_sparse(y.dtype).T @ y.T).T
