@@ -39,6 +39,12 @@ def is_device_array(x) -> bool:
     return hasattr(type(x), "__cuda_ndarray__") or hasattr(x, "__cuda_array_interface__")
 
 
+def check_host(x, what: str) -> None:
+    """Refuse device arrays."""
+    if is_device_array(x):
+        raise NotImplementedError(f"{what} is on the host only: pass a NumPy array")
+
+
 def is_half(dtype: np.dtype) -> bool:
     """Whether the dtype is float16 or ml_dtypes.bfloat16."""
     return dtype.char == "e" or (dtype.kind == "V" and dtype.name == "bfloat16")

@@ -380,6 +380,7 @@ _OPERATIONS = {
     "div": _divide,
     "sqrt": np.sqrt,
     "rem": lambda a, b: a - _divide(a, b) * b,
+    "popc": lambda a: np.bitwise_count(a).astype(np.uint32),
     "and": np.bitwise_and,
     "or": np.bitwise_or,
     "xor": np.bitwise_xor,

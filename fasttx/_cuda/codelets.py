@@ -121,6 +121,9 @@ class Tile:
         Whether lanes exchange by shuffles, or through shared memory.
     gathers : bool
         Whether there is to be room for `gather`.
+    shared : optional
+        Shared memory with room for all of the tile, by ``m.shared``, which `share` needs; else
+        there is as much as an exchange takes.
 
     Attributes
     ----------
@@ -129,7 +132,16 @@ class Tile:
     """
 
     def __init__(
-        self, m, form, number, parts=1, *, swapped=False, shuffles=not SIMULATED, gathers=False
+        self,
+        m,
+        form,
+        number,
+        parts=1,
+        *,
+        swapped=False,
+        shuffles=not SIMULATED,
+        gathers=False,
+        shared=None,
     ):
         self.m, self.form, self.parts, self.number = m, form, parts, np.dtype(number)
         self._least_room = 1 << form.bits if gathers else 0
@@ -138,7 +150,8 @@ class Tile:
         self.warp = m.thread >> form.lanes
         self._turned: dict[int, int] = {}  # bits of the layout that are other bits of the index
         self.values: list[list] = []
-        self._shared, self._met = None, False  # whether others may still read shared memory
+        self._shared, self._all = shared, shared is not None
+        self._met = False  # whether others may still read shared memory
 
     @property
     def at(self):
@@ -320,10 +333,31 @@ class Tile:
         """Multiply all elements."""
         self.values = [[x * factor for x in element] for element in self.values]
 
+    def share(self) -> None:
+        """Put all elements into shared memory, where every thread finds them by `element`."""
+        self._meet()
+        for k, element in enumerate(self.values):
+            for part, x in enumerate(element):
+                self._put(self._slot(self.at + self.offset(k), part), x)
+        self.m.sync()
+
+    def element(self, index, part: int = 0):
+        """A number of an element that was shared."""
+        return self._get(self._slot(index, part))
+
+    def _slot(self, index, part):
+        # Vectors of lanes begin in the same banks: their numbers change places by those bits of
+        # lanes that are beyond the banks, and by the one that `turn` moved farthest.
+        width, banks = self.form.width, (128 // self.number.itemsize).bit_length() - 1
+        index = index ^ index >> banks & width - 1 ^ index >> LANES + 1 & width >> 1
+        return index + (part << self.form.bits)
+
     def _room(self):
         """Numbers that shared memory has room for."""
         form, size = self.form, self.number.itemsize
         wanted = form.threads * self.parts << form.registers + form.vector
+        if self._all:
+            return wanted
         room = min(wanted, max(_SHARED_BYTES // size, form.threads << form.swapped))
         return max(room, self._least_room)
 

@@ -1,6 +1,7 @@
 """Launches of kernels with one thread for each place, and constant arrays on a device."""
 
 import functools
+import weakref
 
 import numpy as np
 
@@ -52,3 +53,17 @@ def to_device(table: np.ndarray):
 
 def _from_bytes(values, dtype):
     return np.frombuffer(values, dtype)
+
+
+_KEPT: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def kept(owner, key: tuple, make) -> list:
+    """Copies of the arrays of ``make()`` on the current device, made once while `owner` lives.
+
+    `key` has the number of the device, and what else the arrays depend on.
+    """
+    copies = _KEPT.setdefault(owner, {})
+    if key not in copies:
+        copies[key] = [to_device(table) for table in make()]
+    return copies[key]

@@ -70,11 +70,7 @@ class Passes:
             columns = min(columns, tile - levels)
             mode, strips = "columns", outer * -(-inner >> columns)
         form = codelets.layout(kind, levels + columns, self.paired)
-        along = inner if mode == "columns" else self.elements
-        if mode == "padded":
-            along = math.gcd(length * inner, inner << levels)
-        wide = along % form.width == 0 and (mode != "columns" or columns >= form.vector)
-        wide = wide and (src.address | dst.address) % VECTOR_BYTES == 0
+        wide = whole_vectors(form, mode, columns, levels, length, inner, self.elements, src, dst)
         kernel = make(kind, levels, mode=mode, columns=columns, wide=wide, **options)
         blocks = max(-(-strips >> form.bits - columns - levels), launch.MIN_BLOCKS)
         target = dst.flat()
@@ -89,8 +85,29 @@ class Passes:
         return codelets.TILE[codelets.element_bytes(kind, self.paired)]
 
     def _least(self, kind):
-        """Bits of the columns that make up a sector."""
-        given = KINDS[kind]
-        name = given.number if self.paired else given.written
-        size = memory.stored(name).itemsize << self.paired
-        return max(1, _SECTOR // size).bit_length() - 1
+        name = KINDS[kind].number if self.paired else KINDS[kind].written
+        return sector_bits(memory.stored(name).itemsize << self.paired)
+
+
+def sector_bits(size: int) -> int:
+    """Bits of the columns, of elements of so many bytes, that make up a sector."""
+    return max(1, _SECTOR // size).bit_length() - 1
+
+
+def whole_vectors(form, mode, columns, levels, length, inner, elements, *arrays) -> bool:
+    """Whether strips begin at multiples of a vector of 16 bytes, and end there.
+
+    Parameters
+    ----------
+    form : codelets.Layout
+    mode, columns, levels, length, inner
+        As for `tiles.Places`.
+    elements : int
+        Of the array in all.
+    *arrays : NumbaArray
+    """
+    along = inner if mode == "columns" else elements
+    if mode == "padded":
+        along = math.gcd(length * inner, inner << levels)
+    wide = along % form.width == 0 and (mode != "columns" or columns >= form.vector)
+    return wide and all(array.address % VECTOR_BYTES == 0 for array in arrays)

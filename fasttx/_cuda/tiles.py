@@ -23,20 +23,29 @@ class Places:
         last is padded with zeros (and `columns` is 0); points that are `inner` elements apart.
     length, inner, strips : values
         Points of the array that is read; elements between two points; strips in all.
+    start : value, optional
+        The first point that is read; for rows of another length and for columns.
+    number : value, optional
+        Number of the tile; by default that of the block.
     """
 
-    def __init__(self, tile: Tile, levels, columns, mode, length, inner, strips):
+    def __init__(
+        self, tile: Tile, levels, columns, mode, length, inner, strips, *, start=0, number=None
+    ):
         self.tile, self.m = tile, tile.m
         self.levels, self.columns, self.mode = levels, columns, mode
         self.length, self.inner, self.strips = length, inner, strips
         self.spare = tile.form.bits - columns - levels  # bits of the strips in a tile
-        self.first = self.m.block << self.spare
+        self.start, number = start, self.m.block if number is None else number
+        self.first = number << self.spare
         if mode == "columns":
             self.across = inner + ((1 << columns) - 1) >> columns
-            self.whole = (self.first + (1 << self.spare) <= strips) & (length == 1 << levels)
+            self.whole = (self.first + (1 << self.spare) <= strips) & (
+                length >= start + (1 << levels)
+            )
             self.whole = self.whole & (inner & (1 << columns) - 1 == 0)
         else:
-            self.begin = self.m.block << tile.form.bits
+            self.begin = number << tile.form.bits
             self.limit = (strips << levels + columns) - self.begin
             self.whole = self.limit >= 1 << tile.form.bits
             self.pieces = length + (1 << levels) - 1 >> levels
@@ -53,6 +62,7 @@ class Places:
     def find(self, index):
         """Row of an index in the tile and the place in that row, for pieces; whether it exists."""
         strip, i, _ = self._locate(index)
+        strip = self.first + strip
         row = strip // self.pieces
         return row, (strip - row * self.pieces << self.levels) + i, strip < self.strips
 
@@ -102,15 +112,24 @@ class Places:
         m.when(self.whole, lambda: write(False))
         m.when(~self.whole, lambda: write(True))
 
+    def address(self, strip, point, column, points):
+        """Where a point is in an array of so many points a strip, and whether it is there.
+
+        `strip` is its number in the tile, `column` the number in the strip.
+        """
+        strip = self.first + strip
+        if self.mode != "columns":
+            return (strip * points + point << self.columns) + column, strip < self.strips
+        outer = strip // self.across
+        column = (strip - outer * self.across << self.columns) + column
+        there = (strip < self.strips) & (column < self.inner)
+        return (outer * points + point) * self.inner + column, there
+
     def _locate(self, index):
         """Strip, point and column of an index in the tile."""
-        strip = self.first + (index >> self.levels + self.columns)
+        # With one strip in a tile no thread divides by the number of strips across.
+        strip = index >> self.levels + self.columns if self.spare else 0
         return strip, self.point(index), index & (1 << self.columns) - 1
-
-    def _corner(self, strip):
-        """The array (n, inner) of a strip, and its first column there."""
-        outer = strip // self.across
-        return outer, strip - outer * self.across << self.columns
 
     def _source(self, index):
         """Address in an array of `length` points a strip, and the condition for reading there."""
@@ -120,13 +139,9 @@ class Places:
             row, i, there = self.find(index)
             return row * self.length + i, there & (i < self.length)
         strip, i, column = self._locate(index)
-        inside = (strip < self.strips) & (i < self.length)
-        if self.mode == "padded":
-            return (strip * self.length + i << self.columns) + column, inside
-        outer, corner = self._corner(strip)
-        column = corner + column
-        address = (outer * self.length + i) * self.inner + column
-        return address, inside & (column < self.inner)
+        i = self.start + i
+        address, there = self.address(strip, i, column, self.length)
+        return address, there & (i < self.length)
 
     def _target(self, index, position):
         """Address in an array of n points a strip, and the condition for writing there."""
@@ -135,10 +150,7 @@ class Places:
         strip, i, column = self._locate(index)
         point = i if position is None else position(i)
         if self.mode == "columns":
-            outer, corner = self._corner(strip)
-            column = corner + column
-            address = ((outer << self.levels) + point) * self.inner + column
-            return address, (strip < self.strips) & (column < self.inner)
+            return self.address(strip, point, column, 1 << self.levels)
         address = self.begin + index
         if position is not None:
             address = address + (point - i << self.columns)

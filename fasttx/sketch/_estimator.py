@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import scipy.linalg
@@ -14,15 +14,40 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import _threads
+from .._array import check_host, is_device_array
 from ._make import seed_from
 from ._operators import SketchOperator
 
 DISTORTION = 0.1  # of squared distances, where the number of components is chosen here
 
 
-class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Input, random state and output; subclasses implement `_prepare(X)` and `_apply(X)`."""
+class Described(NamedTuple):
+    """What is known of an array on a device."""
 
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+def described(X: Any) -> Any:
+    """`X`, or for a device array its shape and the dtype of its transform."""
+    if not is_device_array(X):
+        return X
+    from .._cuda import sketch as device
+
+    given = device.check(X)
+    if "complex" in given.dtype:
+        raise ValueError("Complex data not supported")
+    return Described(given.shape, np.dtype(device.kind_of(given).number))
+
+
+class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Input, random state and output; subclasses implement `_prepare(X)` and `_apply(X)`.
+
+    The latter gets arrays on the host and on a device, the former something of their shape and
+    dtype.
+    """
+
+    _on_device = True  # whether there are transforms of device arrays
     n_components: int | float | str
     random_state: Any
     rng: Any
@@ -34,14 +59,15 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
         Parameters
         ----------
-        X : array_like or sparse of shape (n_samples, n_features)
+        X : array_like, sparse or device array of shape (n_samples, n_features)
+            On a device only its shape and dtype are looked at.
         y : ignored
 
         Returns
         -------
         self
         """
-        self._prepare(self._validated(X, reset=True))
+        self._prepare(described(self._validated(X, reset=True)))
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
@@ -49,21 +75,23 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
         Parameters
         ----------
-        X : array_like or sparse of shape (n_samples, n_features)
+        X : array_like, sparse or device array of shape (n_samples, n_features)
+            On a device NaN and infinities are not looked for.
 
         Returns
         -------
-        ndarray of shape ``(n_samples, n_components_)``
-            float32 for float32, else float64.
+        ndarray or device array of shape ``(n_samples, n_components_)``
+            float32 for float32, on a device for half precision too, else float64.
         """
         check_is_fitted(self)
-        return self._checked(self._validated(X, reset=False, ensure_all_finite=False))
+        X = self._validated(X, reset=False, ensure_all_finite=False)
+        return self._apply(X) if is_device_array(X) else self._checked(X)
 
     def fit_transform(self, X: ArrayLike, y: Any = None, **fit_params: Any) -> NDArray[Any]:
         """Fit to `X` and transform it, with fewer passes over `X` than one after the other."""
         X = self._validated(X, reset=True, ensure_all_finite=False)
-        self._prepare(X)
-        return self._checked(X)
+        self._prepare(described(X))
+        return self._apply(X) if is_device_array(X) else self._checked(X)
 
     def _prepare(self, X: Any) -> None:
         raise NotImplementedError
@@ -80,10 +108,26 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             raise ValueError("the result is not finite: X is too large")
         return out
 
-    def _validated(self, X: ArrayLike, **options: Any) -> Any:
+    def _validated(self, X: Any, **options: Any) -> Any:
+        if is_device_array(X):
+            if not self._on_device:
+                check_host(X, type(self).__name__)
+            self._check_features(described(X).shape[1], options["reset"])
+            return X
         return validate_data(
             self, X, accept_sparse="csr", dtype=(np.float64, np.float32), **options
         )
+
+    def _check_features(self, count: int, reset: bool) -> None:
+        """What scikit-learn asks of arrays on the host."""
+        if reset:
+            self.n_features_in_ = count
+            self.__dict__.pop("feature_names_in_", None)
+        elif count != self.n_features_in_:
+            raise ValueError(
+                f"X has {count} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input"
+            )
 
     def _generator(self) -> np.random.Generator:
         """The random state, which may be given in scikit-learn's words or in SPEC 7's."""
@@ -141,6 +185,7 @@ class LinearSketch(Transformer):
             ``transform(inverse_transform(Y))`` is Y up to rounding, where the sketch has full rank.
         """
         check_is_fitted(self)
+        check_host(X, "inverse_transform")
         y = np.asarray(X.toarray() if hasattr(X, "toarray") else X)
         if y.dtype.kind == "c":
             raise TypeError("X must be real")
@@ -202,14 +247,14 @@ class LinearSketch(Transformer):
 class RowSketch(LinearSketch):
     """Sketches of which every column is made on its own: those of matrices that grow by rows."""
 
-    sketch_: NDArray[Any]
+    sketch_: Any
 
     def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Add rows to the sketch of a matrix that comes in pieces: ``sketch_ += S[:, rows] @ X``.
 
         Parameters
         ----------
-        X : array_like or sparse of shape (n_rows, n_features)
+        X : array_like, sparse or device array of shape (n_rows, n_features)
             The next rows.
         y : ignored
 
@@ -217,26 +262,34 @@ class RowSketch(LinearSketch):
         -------
         self
             With `sketch_` of shape (n_components, n_features), that of all rows so far, whatever
-            the pieces, and their number `n_samples_seen_`. The first call fits the transformer
-            too, but that here there may be more components than features.
+            the pieces, and their number `n_samples_seen_`. It is where the first rows are, on the
+            host or on a device, but rows cannot be added to arrays of JAX. The first call fits the
+            transformer too, but that here there may be more components than features.
         """
         first = not hasattr(self, "sketch_")
         rows = self._validated(X, reset=first)
+        about = described(rows)
         if first:
-            k, d = self._components(*rows.shape), rows.shape[1]
+            k, d = self._components(*about.shape), about.shape[1]
             if k <= d:
-                self._prepare(rows)
+                self._prepare(about)
             else:
                 self.operator_, self.n_components_ = None, k
             generator = self._generator()
             seed_from(generator)  # that of the features, which rows are to be independent of
             self._row_seed = seed_from(generator)
-            self.sketch_ = np.zeros((k, d), rows.dtype)
             self.n_samples_seen_ = 0
-        k, seen = len(self.sketch_), self.n_samples_seen_
-        columns = self._columns(self._row_seed, seen, rows.shape[0], k, self.sketch_.dtype)
-        columns.add_columns(rows, self.sketch_)
-        self.n_samples_seen_ += rows.shape[0]
+            if not is_device_array(rows):
+                self.sketch_ = np.zeros((k, d), rows.dtype)
+        else:
+            k = self.sketch_.shape[0]
+        seed, seen = self._row_seed, self.n_samples_seen_
+        columns = self._columns(seed, seen, about.shape[0], k, about.dtype)
+        if first and is_device_array(rows):
+            self.sketch_ = columns.columns(rows)
+        else:
+            columns.add_columns(rows, self.sketch_)
+        self.n_samples_seen_ += about.shape[0]
         return self
 
     def _prepare(self, X: Any) -> None:

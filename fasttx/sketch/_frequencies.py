@@ -50,6 +50,22 @@ class ChainOperator(SketchOperator):
         self._share(task, len(x), out.size)
         return out
 
+    def _on_device(self, x: Any, axis: int) -> Any:
+        from .._cuda import features as device
+
+        if axis == 0:
+            raise NotImplementedError("on a device, chains of transforms take rows only")
+        return device.chain(x, self.scales, self.order, self, self.shape[0])
+
+    def waves(self, x: Any, phases: Array, factor: float, k: int) -> Any:
+        """Cosines and sines of the products with a device array: k features of each row."""
+        from .._cuda import features as device
+        from .._cuda import sketch
+
+        self._check_shape(sketch.check(x).shape, 1)
+        waves = phases, factor, k
+        return device.chain(x, self.scales, self.order, self, self.shape[0], waves)
+
     def _spread(self, y: Array) -> Array:
         """The chains backwards: Hadamard matrices are symmetric, and permutations are undone."""
         chains, factors, n = self.scales.shape

@@ -94,6 +94,20 @@ class SubsampledHadamard(SketchOperator):
         self._share(task, -(-x.shape[1] // width), x.size)
         return out
 
+    def _on_device(self, x: Any, axis: int) -> Any:
+        from .._cuda import sketch as device
+
+        return device.hadamard(x, axis, device.Transform(*self._transform()), self)
+
+    def _adjoint(self, y: Any) -> Any:
+        from .._cuda import sketch as device
+
+        return device.adjoint(y, self.shape[1], device.Transform(*self._transform()), self)
+
+    def _transform(self) -> tuple[int, Array, Array, Array]:
+        """Length, base matrix, seeds of the rounds, and the entries that are taken."""
+        return self.n, base_matrix(split_length(self.n)[0]), self.seeds, self.chosen
+
     def _mixed(self, x: Array, axis: int) -> Array:
         """The orthogonal first of two rounds."""
         return _mixed(x, axis, self._signs(0, self.shape[1], x.dtype), self.n)
@@ -157,6 +171,20 @@ class SparseAfterHadamard(SketchOperator):
         """The transforms of rows, of shape (n_rows, n)."""
         x = x.toarray() if scipy.sparse.issparse(x) else x
         return _mixed(x, 1, self._signs(x.dtype), self.n)
+
+    def _on_device(self, x: Any, axis: int) -> Any:
+        from .._cuda import sketch as device
+
+        base = base_matrix(split_length(self.n)[0])
+        mixed = device.mixed(x, axis, self.n, base, self.seed)
+        return device.sparse(mixed, axis, self.matrix, self)
+
+    def _adjoint(self, y: Any) -> Any:
+        from .._cuda import sketch as device
+
+        mixed = device.sparse(y, 1, self.matrix, self, adjoint=True)
+        base = base_matrix(split_length(self.n)[0])
+        return device.unmixed(mixed, self.shape[1], base, self.seed)
 
     def _rows(self, x: Array) -> Array:
         out = np.empty((len(x), self.shape[0]), x.dtype)

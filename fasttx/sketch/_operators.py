@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from .. import _threads
-from .._array import check_finite, frozen
+from .._array import check_finite, check_host, frozen, is_device_array
 from .._cpu import sketch as loops
 
 Array = NDArray[Any]
@@ -27,9 +27,11 @@ class SketchOperator(LinearOperator):
 
     Products keep float32 and float64; other dtypes become float64, complex arrays go by parts.
     Subclasses implement three products with `frozen` arrays: `_rows`, x @ S.T for x of shape
-    (n, d); `_columns`, S @ x for (d, n); and `_spread`, y @ S for (n, k).
+    (n, d); `_columns`, S @ x for (d, n); and `_spread`, y @ S for (n, k). Those with `_on_device`
+    and `_adjoint` take device arrays too.
     """
 
+    what = "this sketch"
     dense = False  # whether no entry is zero: then one output tells whether all inputs are finite
 
     def __init__(self, dtype: DTypeLike, shape: tuple[int, int], workers: int | None = None):
@@ -37,7 +39,9 @@ class SketchOperator(LinearOperator):
         self.workers = None if workers is None else _threads.check_workers(workers)
 
     def rows(self, x: Any) -> Any:
-        """``x @ S.T`` for `x` of shape (n, d), dense or sparse."""
+        """``x @ S.T`` for `x` of shape (n, d), dense or sparse, or on a device."""
+        if is_device_array(x):
+            return self._device_product(x, 1)
         x = self._checked(x, 1, 1)
         if scipy.sparse.issparse(x):
             return self._sparse_rows(x)
@@ -48,7 +52,9 @@ class SketchOperator(LinearOperator):
         return self._rows(frozen(x))
 
     def columns(self, x: Any) -> Any:
-        """``S @ x`` for `x` of shape (d, n), dense or sparse."""
+        """``S @ x`` for `x` of shape (d, n), dense or sparse, or on a device."""
+        if is_device_array(x):
+            return self._device_product(x, 0)
         x = self._checked(x, 0, 1)
         if scipy.sparse.issparse(x):
             return self._sparse_rows(x.T.tocsr()).T
@@ -59,7 +65,9 @@ class SketchOperator(LinearOperator):
         return self._columns(frozen(x))
 
     def spread(self, y: Any) -> Array:
-        """``y @ S`` for `y` of shape (n, k)."""
+        """``y @ S`` for `y` of shape (n, k), on the host or on a device."""
+        if is_device_array(y):
+            return self._spread_on_device(y)
         y = self._checked(y, 1, 0)
         if y.dtype.kind == "c":
             return self.spread(y.real) + 1j * self.spread(y.imag)
@@ -67,6 +75,8 @@ class SketchOperator(LinearOperator):
 
     def add_columns(self, x: Any, out: Array) -> None:
         """Add ``S @ x`` to `out`."""
+        for array in (x, out):
+            check_host(array, self.what)
         out += self.columns(x)
 
     def gram(self) -> Array:
@@ -79,11 +89,34 @@ class SketchOperator(LinearOperator):
     def _checked(self, x: Any, axis: int, side: int) -> Any:
         """An array or CSR array of floats whose `axis` is as long as that `side` of the matrix."""
         x = as_csr(x) if scipy.sparse.issparse(x) else as_floats(x)
-        if x.shape[axis] != self.shape[side]:
-            raise ValueError(
-                f"axis {axis} must have the length {self.shape[side]}; got shape {x.shape}"
-            )
+        self._check_shape(x.shape, axis, side)
         return x
+
+    def _check_shape(self, shape: tuple[int, ...], axis: int, side: int = 1) -> None:
+        if shape[axis] != self.shape[side]:
+            raise ValueError(
+                f"axis {axis} must have the length {self.shape[side]}; got shape {shape}"
+            )
+
+    def _spread_on_device(self, y: Any) -> Any:
+        from .._cuda import sketch as device
+
+        self._check_shape(device.check(y).shape, 1, 0)
+        return self._adjoint(y)
+
+    def _device_product(self, x: Any, axis: int) -> Any:
+        from .._cuda import sketch as device
+
+        self._check_shape(device.check(x).shape, axis)
+        return self._on_device(x, axis)
+
+    def _adjoint(self, y: Any) -> Any:
+        """``y @ S`` for a device array of two dimensions."""
+        check_host(y, "the adjoint of this matrix")
+
+    def _on_device(self, x: Any, axis: int) -> Any:
+        """The product along an axis of a device array of two dimensions."""
+        check_host(x, self.what)
 
     def to_dense(self) -> Array:
         """The matrix, of shape (k, d)."""
@@ -172,6 +205,11 @@ class HashedSums(SketchOperator):
 
     def add_columns(self, x: Any, out: Array) -> None:
         """Add ``S @ x`` to the C-contiguous `out`, which has the dtype of `x`."""
+        if is_device_array(x) != is_device_array(out):
+            raise TypeError("rows and the sketch must both be on the host or on a device")
+        if is_device_array(x):
+            self._add_on_device(x, out)
+            return
         x = self._checked(x, 0, 1)
         if scipy.sparse.issparse(x):
             out += (self.to_sparse(out.dtype) @ x).toarray()
@@ -185,6 +223,22 @@ class HashedSums(SketchOperator):
 
         self._share(task, -(-x.shape[1] // width), x.size)
 
+    def _on_device(self, x: Any, axis: int) -> Any:
+        from .._cuda import sketch as device
+
+        return device.sparse(x, axis, self.to_sparse(np.float64), self)
+
+    def _adjoint(self, y: Any) -> Any:
+        from .._cuda import sketch as device
+
+        return device.sparse(y, 1, self.to_sparse(np.float64), self, adjoint=True)
+
+    def _add_on_device(self, x: Any, out: Any) -> None:
+        from .._cuda import sketch as device
+
+        self._check_shape(device.check(x).shape, 0)
+        device.sparse(x, 0, self.to_sparse(np.float64), self, out=out)
+
     def _spread(self, y: Array) -> Array:
         return (self.to_sparse(y.dtype).T @ y.T).T
 
@@ -195,6 +249,7 @@ class HashedSums(SketchOperator):
 class DenseMap(SketchOperator):
     """A matrix that is kept, applied by the BLAS."""
 
+    what = "a product with a dense matrix"
     dense = True
 
     def __init__(self, matrix: Array):
@@ -220,6 +275,7 @@ class GaussianMap(SketchOperator):
     Column i is a function of the seed and i: blocks of columns have streams of their own.
     """
 
+    what = "a Gaussian sketch"
     dense = True
     STREAM = 256  # columns that have a stream of random numbers
     KEPT_BYTES = 1 << 26
@@ -309,6 +365,7 @@ def as_csr(x: Any) -> Any:
 
 def as_floats(x: Any) -> Array:
     """An array of two dimensions of a floating dtype that products keep."""
+    check_host(x, "this product")
     x = np.asarray(x)
     if x.ndim != 2:
         raise ValueError(f"expected an array of two dimensions; got shape {x.shape}")

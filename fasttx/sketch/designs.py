@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._array import check_host
+
 Array = NDArray[Any]
 
 METHODS = ("christoffel", "volume", "dpp")
@@ -58,6 +60,7 @@ class OptimalDesign:
         ndarray of shape (m,) or (m, k)
             Minimizing ``sum(weights * abs(y - values @ c)**2)``.
         """
+        check_host(y, "the fit")
         y = np.asarray(y)
         if y.ndim not in (1, 2) or len(y) != len(self.weights):
             n = len(self.weights)
@@ -118,7 +121,9 @@ def optimal_weighted_lstsq(
     numpy.linalg.LinAlgError
         If no sample was stable: there are too few points.
 
-    Notes ----- Host only. Weights are m/k(x). With ``||G - I|| <= 1/2`` the condition number of the
+    Notes
+    -----
+    Host only. Weights are m/k(x). With ``||G - I|| <= 1/2`` the condition number of the
     weighted problem is at most sqrt(3), and the squared error at most that of the best
     approximation, e, plus twice the weighted mean of e(x)^2 at the points, which on average is the
     same. n >= 10 m log(4 m) points are stable with high probability ([1]_, theorem 2.1); drawing
@@ -187,6 +192,7 @@ def _candidates(
     if callable(measure):
         points = np.asarray(measure(math.ceil(CANDIDATES * m * max(1.0, math.log(m))), rng), float)
     else:
+        check_host(measure, "optimal_weighted_lstsq")
         points = np.asarray(measure, float)
     if points.ndim != 2 or len(points) < m or not np.isfinite(points).all():
         raise ValueError(

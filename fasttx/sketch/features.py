@@ -11,9 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _threads
+from .._array import is_device_array
 from .._cpu import features as loops
-from ._estimator import Transformer
-from ._frequencies import check_kernel, fastfood, from_points, independent, orthogonal
+from ._estimator import Described, Transformer
+from ._frequencies import (
+    ChainOperator,
+    check_kernel,
+    fastfood,
+    from_points,
+    independent,
+    orthogonal,
+)
 from ._operators import DenseMap, SketchOperator
 
 CONFIDENCE = 0.99  # that a number of features reaches the error asked for
@@ -62,6 +70,10 @@ class FourierFeatures(Transformer):
         if isinstance(self.gamma, str):
             if self.gamma != "scale":
                 raise ValueError(f'gamma must be "scale" or a positive number; got {self.gamma!r}')
+            if isinstance(X, Described):
+                raise NotImplementedError(
+                    'gamma="scale" is on the host only: give a number, or pass a NumPy array'
+                )
             if hasattr(X, "tocsr"):
                 mean, zeros = X.data.sum(dtype=np.float64) / np.prod(X.shape), np.prod(X.shape)
                 zeros = zeros - X.data.size
@@ -92,7 +104,7 @@ class RandomFourierFeatures(FourierFeatures):
         of smoothness `nu` with the length scale 1/sqrt(2 gamma), which tends to the first one as nu
         grows and for nu = 1/2 is exp(-sqrt(2 gamma) ||x - y||).
     gamma : float or "scale", optional
-        Positive. "scale" is 1 / (n_features * X.var()).
+        Positive. "scale" is 1 / (n_features * X.var()), for arrays on the host.
     nu : float, optional
         Smoothness of "matern", at least 0.05.
     n_components : int, float or "auto", optional
@@ -173,8 +185,16 @@ class RandomFourierFeatures(FourierFeatures):
         self.n_components_ = k
 
     def _apply(self, X: Any) -> NDArray[Any]:
-        out = np.empty((X.shape[0], self.n_components_), X.dtype)
         factor = math.sqrt(2 / self.n_components_)
+        if is_device_array(X):
+            if not isinstance(self.operator_, ChainOperator):
+                raise NotImplementedError(
+                    "products with dense matrices of frequencies are on the host only: pass a "
+                    "NumPy array; on a device, OrthogonalFourierFeatures of more than 64 "
+                    'dimensions and Fastfood are accepted, but not the kernel "laplacian"'
+                )
+            return self.operator_.waves(X, self.phases_, factor, self.n_components_)
+        out = np.empty((X.shape[0], self.n_components_), X.dtype)
         step = max(1, PRODUCTS // (self.operator_.shape[0] * out.itemsize))
         for start in range(0, len(out), step):
             products = self.operator_.rows(X[start : start + step])
@@ -222,9 +242,13 @@ class OrthogonalFourierFeatures(RandomFourierFeatures):
 
     Notes
     -----
-    Host only. 3 n log2(n) additions for n frequencies, in the first cache. With as many frequencies
+    3 n log2(n) additions for n frequencies, in the first cache. With as many frequencies
     as dimensions the mean square error of the kernel is about half that of independent ones [1]_;
     the gain is the largest for near points and vanishes for far ones.
+
+    Device arrays of more than 64 and at most 2**15 dimensions (in float64 2**13) are transformed on
+    the device, and only features are written; the frequencies are those of the host for the same
+    random state. Rotations, for fewer dimensions, and the kernel "laplacian" are host only.
 
     References
     ----------
@@ -293,9 +317,12 @@ class Fastfood(RandomFourierFeatures):
 
     Notes
     -----
-    Host only. 2 n log2(n) additions for n frequencies. Rows of a block share G and are not
+    2 n log2(n) additions for n frequencies. Rows of a block share G and are not
     independent: the variance is that of independent ones and a term of the order of 1/n [1]_.
     `OrthogonalFourierFeatures` has less variance at nearly the same cost.
+
+    Device arrays of at most 2**13 dimensions (in float64 2**12) are transformed on the device, but
+    for the kernel "laplacian".
 
     References
     ----------

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
-from .._array import check_finite
+from .._array import check_finite, check_host
 from ._least_squares import Factor, Tall, Wide, iterate
 from ._make import make
 from ._operators import as_real, check_range
@@ -299,6 +299,7 @@ def _tolerance(tol: float | None, dtype: np.dtype) -> float:
 def _checked(A: Any, b: ArrayLike) -> tuple[Any, Array, bool]:
     """The matrix, the right-hand sides as columns, and whether there is one alone."""
     A = as_real(A, "A")
+    check_host(b, "sketched least squares")
     right = np.asarray(b)
     if right.ndim not in (1, 2) or len(right) != A.shape[0]:
         raise ValueError(

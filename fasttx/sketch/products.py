@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _threads
+from .._array import check_host
 from .._cpu import kernel_products as loops
 from .._cpu.thinning import BLOCK
 
@@ -86,7 +87,9 @@ def kernel_matvec(
         If arguments do not fit, are not finite, or if the assumption fails that few entries matter:
         more than the share `most` would have to be evaluated.
 
-    Notes ----- Host only, in float64. Queries and keys are split into cells by two-means
+    Notes
+    -----
+    Host only, in float64. Queries and keys are split into cells by two-means
     clustering. For a cell of queries, cells of keys are taken in the order of the largest kernel
     value that their balls allow, times the sum of abs(x) in them, until what these products sum up
     to in the cells left is below `eps` times the least sum found so far: the bound is rigorous, and
@@ -242,6 +245,8 @@ class _Product:
 
 
 def _checked(queries: ArrayLike, keys: ArrayLike, x: ArrayLike) -> tuple[Array, Array, Array]:
+    for given in (queries, keys, x):
+        check_host(given, "kernel_matvec")
     q, k, weights = np.asarray(queries), np.asarray(keys), np.asarray(x)
     for name, array in (("queries", q), ("keys", k), ("x", weights)):
         if array.dtype.kind not in "fbui":

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from .._array import check_host
 from ._estimator import LinearSketch, RowSketch
 from ._hadamard import SubsampledHadamard
 from ._make import (
@@ -54,11 +55,15 @@ class SRHT(LinearSketch):
 
     Notes
     -----
-    Host only. The transform goes through the first cache block by block and is pruned [2]_: levels
+    On the host the transform goes through the first cache block by block and is pruned [2]_: levels
     across blocks are computed for the wanted outputs alone, signs are part of reading the input. A
     row costs at most d log2(d) additions, and one pass over memory. The length of a block and n
     (a power of two or m 2**p with the base orders m of `fasttx.next_hadamard_len`) are those of the
     least estimated cost.
+
+    Device arrays give device arrays, with the random choices of the host. Where n is at most 2**13
+    (in float64 2**12), or k at most some hundreds, one kernel reads the rows and writes k numbers a
+    row; else the transforms of all n points are written in between.
 
     For a unit vector x and one round, Var[||y||^2] = (2/k) (1 - ||x||_4^4) (n - k) / (n - 1). With
     k = n the lengths are exact.
@@ -133,7 +138,8 @@ class FJLT(LinearSketch):
 
     Notes
     -----
-    Host only. For a unit vector x and given signs D, with u = H D x / sqrt(n),
+    Device arrays give device arrays, with the random choices of the host; `norm_variance` is host
+    only. For a unit vector x and given signs D, with u = H D x / sqrt(n),
 
         Var[||y||^2] = (2 + 3 (1/q - 1) ||u||_4^4) / k
 
@@ -183,6 +189,7 @@ class FJLT(LinearSketch):
         ndarray of shape (n_samples,)
         """
         check_is_fitted(self)
+        check_host(X, "norm_variance")
         u = self.operator_.mixed(self._validated(X, reset=False))
         squares = np.einsum("ij,ij->i", u, u, dtype=np.float64)
         fourth = np.einsum("ij,ij->i", u * u, u * u, dtype=np.float64)
@@ -225,15 +232,16 @@ class SparseSign(RowSketch):
     ----------
     operator_, n_components_, n_features_in_
         As for `SRHT`; ``operator_.to_sparse()`` is the matrix.
-    sketch_ : ndarray of shape ``(n_components_, n_features)``
+    sketch_ : ndarray or device array of shape ``(n_components_, n_features)``
         Of `partial_fit`: the sketch of the rows so far.
     n_samples_seen_ : int
         Their number.
 
     Notes
     -----
-    Host only. Costs s additions for each entry that is not zero. For a unit vector x,
-    Var[||y||^2] = (2/k) (1 - ||x||_4^4), where s divides k.
+    Costs s additions for each entry that is not zero. For a unit vector x,
+    Var[||y||^2] = (2/k) (1 - ||x||_4^4), where s divides k. Device arrays give device arrays; sums
+    are made without atomic additions, so that the same call gives the same bits.
 
     References
     ----------
@@ -292,10 +300,10 @@ class CountSketch(RowSketch):
 
     Notes
     -----
-    Host only. Costs one addition for each entry that is not zero [1]_ and keeps sparse rows sparse
+    Costs one addition for each entry that is not zero [1]_ and keeps sparse rows sparse
     before they are added up; `scipy.linalg.clarkson_woodruff_transform` is the same sketch of rows.
     For a unit vector x, Var[||y||^2] = (2/k) (1 - ||x||_4^4); a subspace of dimension r needs k of
-    the order of r**2, where the other sketches need r log(r).
+    the order of r**2, where the other sketches need r log(r). On a device as for `SparseSign`.
 
     References
     ----------

@@ -105,6 +105,8 @@ class SigmaDeltaFeatures(FourierFeatures):
         self.rng = rng
         self.workers = workers
 
+    _on_device = False
+
     def encode(self, X: ArrayLike) -> NDArray[np.uint8]:
         """Packed codes of the features.
 

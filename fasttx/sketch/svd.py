@@ -13,7 +13,7 @@ import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator
 
-from .._array import check_finite
+from .._array import check_finite, check_host
 from ._make import NONZEROS, hashes, make, seed_from
 from ._operators import (
     HashedSums,
@@ -195,6 +195,8 @@ def update_svd(
     >>> bool(np.allclose((U * S) @ V, A))
     True
     """
+    for factor in (U, S, V):
+        check_host(factor, "update_svd")
     left, values, right = (as_floats(np.atleast_2d(x)) for x in (U, S, V))
     if np.ndim(S) != 1:
         raise ValueError(f"S must have one dimension; got shape {np.shape(S)}")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._array import check_host
 from ._thinning_kernels import (
     Array,
     Indices,
@@ -337,6 +338,7 @@ def mmd(
 
 def _check_points(X: ArrayLike, name: str = "X") -> tuple[Array, NDArray[Any]]:
     """Points as C-contiguous float64, and as they came."""
+    check_host(X, "thinning")
     original = np.asarray(X)
     if original.dtype.kind not in "fiub":
         raise TypeError(f"{name} must be real numbers; got {original.dtype}")

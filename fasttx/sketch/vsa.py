@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import quad
 from scipy.special import gammaln, log_ndtr
 
+from .._array import check_host
 from ..transforms.convolve import xor_convolve
 from ..transforms.fft import irfft_unordered, rfft_unordered
 from ..transforms.fwht import fwht
@@ -91,6 +92,7 @@ class Architecture:
         return products / np.maximum(lengths[0] * lengths[1], 1e-30)
 
     def _vectors(self, x: ArrayLike) -> Array:
+        check_host(x, type(self).__name__)
         x = np.asarray(x)
         if x.ndim < 1 or x.shape[-1] != self.d:
             raise ValueError(f"vectors must have {self.d} entries; got shape {x.shape}")
