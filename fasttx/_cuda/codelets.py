@@ -109,7 +109,7 @@ class Tile:
 
     Parameters
     ----------
-    m : trace.Machine
+    m : emitted.Machine
     form : Layout
     number : str
         Dtype of the numbers.

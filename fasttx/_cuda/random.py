@@ -16,7 +16,7 @@ class Signs:
 
     Parameters
     ----------
-    m : trace.Machine
+    m : emitted.Machine
     threads : int
         Of the block.
     levels : int

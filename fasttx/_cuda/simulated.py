@@ -19,7 +19,7 @@ def run(body, cuda, *arguments):
 
 
 class Machine:
-    """What a body asks for, done at once; `trace.Machine` is its twin."""
+    """What a body asks for, done at once; `emitted.Machine` is its twin."""
 
     def __init__(self, cuda):
         self.cuda = cuda
