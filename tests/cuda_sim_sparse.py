@@ -29,8 +29,9 @@ def same(result, expected):
     [
         (8, 3, 0, {"method": "noiseless"}),
         (9, 3, 0, {"method": "nso-hard", "degree": 2}),
-        (7, 2, 0.2, {"method": "near-linear"}),
-        (18, 2, 0.5, {"method": "nso"}),  # too many keys to try each
+        pytest.param(7, 2, 0.2, {"method": "near-linear"}, marks=pytest.mark.slow),
+        # Too many keys to try each:
+        pytest.param(18, 2, 0.5, {"method": "nso"}, marks=pytest.mark.slow),
         (70, 2, 0, {}),  # keys of two words
     ],
 )
@@ -44,6 +45,7 @@ def test_as_on_the_host(n, sparsity, noise, options):
     same(plans[1].recover(), plans[0].recover())
 
 
+@pytest.mark.slow
 def test_a_function_on_the_device():
     """Its queries are asked there; complex values of two outputs."""
     a, b = (Planted(8, 2, seed, values="normal") for seed in range(2))
@@ -69,6 +71,7 @@ def test_a_table_on_the_device(shape):
     same(result, sparse_fwht(values, 6, 3, noise=0, rng=0))
 
 
+@pytest.mark.slow
 def test_overload_and_growth():
     f = Planted(10, 40, 1)
     plans = [SparsePlan(10, 4, noise=0, max_queries=420, rng=1) for _ in range(2)]
