@@ -246,7 +246,7 @@ def test_errors_of_kernels():
 # Gram matrices
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("engine", "kernel"),
     [

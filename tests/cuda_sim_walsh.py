@@ -48,7 +48,7 @@ def test_convolution(rng, dtype, a, b, axis):
     np.testing.assert_array_equal(c, fasttx.xor_convolve(a, b, axis))
 
 
-@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("n", [1, 2])
 @pytest.mark.parametrize(
     "name", [n for n in boolean.__all__ if "sbox" not in n and "table" not in n]
 )
