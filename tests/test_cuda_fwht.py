@@ -37,6 +37,19 @@ def test_missing_pieces_are_named():
     assert not _cuda.status().startswith("simulator")
 
 
+def test_device_arrays_without_numba_cuda():
+    """The first thing that is said is what to install."""
+    if _cuda.installed():
+        pytest.skip("numba-cuda is there")
+
+    class Foreign:
+        is_cuda = True
+
+    for function in (fasttx.fwht, fasttx.fft_unordered, fasttx.zeta, fasttx.bit_reverse):
+        with pytest.raises(ImportError, match=r"not installed: pip install 'fasttx\[cuda\]'"):
+            function(Foreign())
+
+
 def sample(rng, shape, dtype):
     x = rng.standard_normal(shape)
     if "int" in dtype:

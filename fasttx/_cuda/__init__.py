@@ -32,14 +32,26 @@ def status() -> str:
         return f"not available: {error}; {_INSTALL}"
     if _simulated():
         return "simulator (NUMBA_ENABLE_CUDASIM is set)"
+    if not installed():
+        return f"not available: numba-cuda is not installed; {_INSTALL}"
     if cuda.is_available():
         device = cuda.get_current_device()
         name = device.name.decode() if isinstance(device.name, bytes) else device.name
         return f"{name}, compute capability {'.'.join(map(str, device.compute_capability))}"
-    if importlib.util.find_spec("numba_cuda") is None:
-        return f"not available: numba-cuda is not installed; {_INSTALL}"
     reason = str(cuda.cuda_error() or "no device, or no NVVM to compile with").split()
     return f"no CUDA driver was found: {' '.join(reason)}"
+
+
+def installed() -> bool:
+    """Whether numba-cuda is there; what Numba itself brings can only simulate."""
+    return importlib.util.find_spec("numba_cuda") is not None
+
+
+@functools.cache
+def check_installed() -> None:
+    """Raise ImportError, with what to install, if kernels can be neither compiled nor simulated."""
+    if not (installed() or _simulated()):
+        raise ImportError(f"device arrays need numba-cuda, which is not installed: {_INSTALL}")
 
 
 @functools.cache
@@ -53,13 +65,11 @@ def require() -> Any:
     RuntimeError
         If it is, and found no driver or no device.
     """
-    with contextlib.suppress(ImportError):
-        from numba import cuda
+    check_installed()
+    from numba import cuda
 
-        if _simulated() or cuda.is_available():
-            return cuda
-    if importlib.util.find_spec("numba_cuda") is None:
-        raise ImportError(f"device arrays need numba-cuda, which is not installed: {_INSTALL}")
+    if _simulated() or cuda.is_available():
+        return cuda
     raise RuntimeError(f"device arrays need a CUDA driver and a device: {status()}")
 
 
@@ -294,7 +304,10 @@ def wrap(x, overwrite: bool = False) -> NumbaArray:
     TypeError
         If `x` is of a library that is not supported on devices, or to be overwritten and of one
         whose arrays cannot be.
+    ImportError
+        If numba-cuda is missing.
     """
+    check_installed()
     given = _wrapped(x)
     if overwrite and not given.writable:
         raise TypeError(

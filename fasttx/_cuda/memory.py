@@ -12,13 +12,11 @@ from collections import namedtuple
 import numpy as np
 from numba import config
 
-from . import require
+from . import check_installed
 
-try:
-    from numba import cuda as cuda  # for the kernels' modules too
-except ImportError:
-    require()  # says what to install
-    raise
+check_installed()
+
+from numba import cuda as cuda  # noqa: E402  for the kernels' modules too
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 
