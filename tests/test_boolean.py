@@ -624,7 +624,8 @@ def test_device_arrays_are_refused():
         def __cuda_array_interface__(self):
             return {"shape": (2,), "typestr": "|u1", "data": (0, False), "version": 3}
 
-    with pytest.raises(TypeError, match="on a device"):
+    # Of no known library; without numba-cuda, what to install comes first.
+    with pytest.raises((TypeError, ImportError), match=r"on a device|device arrays need"):
         nonlinearity(Device())
     with pytest.raises(TypeError, match="on a device"):
         sbox_nonlinearity(Device())
