@@ -72,6 +72,10 @@ def test_convolution_errors(ptx_device):
     ):
         with pytest.raises(error, match=message):
             fasttx.xor_convolve(ptx_device(a), b)
+    other = ptx_device(a)
+    other.stream = 1
+    with pytest.raises(ValueError, match="of two streams; all must be of one"):
+        fasttx.xor_convolve(ptx_device(a), other)
 
 
 @pytest.mark.parametrize("cc", [(8, 0), (9, 0)])

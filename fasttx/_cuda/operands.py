@@ -1,7 +1,7 @@
 """Device arrays that are given together."""
 
 from .. import _array
-from . import NumbaArray, wrap
+from . import NumbaArray, same_device, wrap
 
 
 def first(**given) -> NumbaArray:
@@ -21,11 +21,7 @@ def beside(of: NumbaArray, name: str, x) -> NumbaArray:
     if not _array.is_device_array(x):
         raise TypeError(f"{name} must be {of.library}, as the other argument is; got {_kind(x)}")
     given = wrap(x)
-    if type(given) is not type(of) or given.device != of.device:
-        raise TypeError(
-            f"{name} must be {of.library} on device {of.device}, as the other argument is; got "
-            f"{given.library} on device {given.device}"
-        )
+    same_device(of, given)
     return given
 
 
