@@ -9,6 +9,7 @@ import functools
 import importlib.util
 import math
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -337,6 +338,14 @@ def _jax_array(x):
     from .jax import JaxArray
 
     return JaxArray(x)
+
+
+def check_dtype(given: NumbaArray, dtypes: Iterable[str], name: str = "x") -> NumbaArray:
+    """`given`, if its dtype is one of those; `name` is the argument's in the error."""
+    if given.dtype not in dtypes:
+        accepted = ", ".join(dtypes)
+        raise TypeError(f"{name} has dtype {given.dtype}; accepted on a device are {accepted}")
+    return given
 
 
 def same_device(*given: NumbaArray) -> None:

@@ -5,7 +5,7 @@ import functools
 import numba
 import numpy as np
 
-from . import NumbaArray, launch, wrap
+from . import NumbaArray, check_dtype, launch, wrap
 from .memory import cuda
 from .workspace import Workspace, thread
 
@@ -14,10 +14,7 @@ DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float6
 
 def check(f) -> NumbaArray:
     """The wrapper of a device array of values."""
-    given = wrap(f)
-    if given.dtype not in DTYPES:
-        raise TypeError(f"f has dtype {given.dtype}; accepted on a device are {', '.join(DTYPES)}")
-    return given
+    return check_dtype(wrap(f), DTYPES, "f")
 
 
 def values(given: NumbaArray) -> tuple[bool, bool, bool, bool]:

@@ -2,7 +2,7 @@
 
 import functools
 
-from . import NumbaArray, fft_kernel, launch, wrap
+from . import NumbaArray, check_dtype, fft_kernel, launch, wrap
 from .memory import KINDS, SHORT
 from .passes import Passes
 
@@ -68,10 +68,7 @@ def fft(x, axis: int, merge: bool, sign: int, scale: float, overwrite_x: bool = 
 
 def check(x, overwrite_x: bool = False) -> NumbaArray:
     """The wrapper of a device array that can be transformed."""
-    given = wrap(x, overwrite_x)
-    if given.dtype not in DTYPES:
-        raise TypeError(f"x has dtype {given.dtype}; accepted on a device are {', '.join(DTYPES)}")
-    return given
+    return check_dtype(wrap(x, overwrite_x), DTYPES)
 
 
 def rows(kind: str, src: NumbaArray, dst: NumbaArray, n: int, merge: bool, sign, scale) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from . import (
     NumbaArray,
+    check_dtype,
     codelets,
     fft,
     fft_kernel,
@@ -43,10 +44,7 @@ def irfft(x, axis: int, scale: float):
 
 def check(x, inverse: bool, overwrite_x: bool = False) -> NumbaArray:
     """The wrapper of a device array that can be transformed, and written to if asked."""
-    given, dtypes = wrap(x, overwrite_x), REAL if inverse else COMPLEX
-    if given.dtype not in dtypes:
-        raise TypeError(f"x has dtype {given.dtype}; accepted on a device are {', '.join(dtypes)}")
-    return given
+    return check_dtype(wrap(x, overwrite_x), REAL if inverse else COMPLEX)
 
 
 def _along(x, axis, inverse, scale):

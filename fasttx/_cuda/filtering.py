@@ -7,9 +7,20 @@ from typing import Any
 import numba
 import numpy as np
 
-from . import NumbaArray, codelets, fft, filtering_kernel, launch, memory, trace, wrap
+from . import (
+    NumbaArray,
+    check_dtype,
+    codelets,
+    fft,
+    filtering_kernel,
+    launch,
+    memory,
+    passes,
+    trace,
+    wrap,
+)
 from .filtering_kernel import BLOCKS, Part, Sizes
-from .memory import KINDS, SHORT, SIMULATED, VECTOR_BYTES
+from .memory import KINDS, SHORT, VECTOR_BYTES
 
 _HALVES = ("float16", "bfloat16")
 _INTEGERS = (*SHORT, "int64")
@@ -19,18 +30,11 @@ _REAL = {"complex64": "float32", "complex128": "float64"}
 _COMPLEX = {real: name for name, real in _REAL.items()}
 _SHORTEST = 32  # samples of a window, so that they fill vectors
 _WIDEST = 8  # samples of a vector
-_SECTOR = 8 if SIMULATED else 32  # bytes that the memory moves at the least
-_MAX_COLUMNS = 2 if SIMULATED else 7
 
 
 def check(x, name: str = "x") -> NumbaArray:
     """The wrapper of a device array of samples."""
-    given = wrap(x)
-    if given.dtype not in DTYPES:
-        raise TypeError(
-            f"{name} has dtype {given.dtype}; accepted on a device are {', '.join(DTYPES)}"
-        )
-    return given
+    return check_dtype(wrap(x), DTYPES, name)
 
 
 def common(*dtypes: str) -> str:
@@ -155,13 +159,13 @@ class _Launches:
     def factors(self, kind, size) -> tuple[Part, Part]:
         """The highest levels, over columns of such samples, and the rest of a long transform."""
         widest = codelets.layout(kind, self.tile, paired=True).vector
-        least = max((_SECTOR // size).bit_length() - 1, widest)
+        least = max(passes.sector_bits(size), widest)
         low = max(min(self.tile - 1, self.bits - 1), self.bits - (self.tile - least))
         top = self.bits - low
         if low > self.tile:
             most = (2 if self.block == "halves" else 1) << 2 * self.tile - least
             raise ValueError(f"windows on a device have at most {most} samples here")
-        columns = min(max(least, self.tile - 1 - top), _MAX_COLUMNS, low)
+        columns = min(max(least, self.tile - 1 - top), passes.MAX_COLUMNS, low)
         return Part(top, low=low, columns=max(columns, least)), Part(low, upper=top)
 
     def launch(self, kind, part, sizes, arrays, scale=1.0, **options):

@@ -10,7 +10,7 @@ import functools
 import numba
 import numpy as np
 
-from . import NumbaArray, fwht_kernel, launch, orders, trace, wrap
+from . import NumbaArray, check_dtype, fwht_kernel, launch, orders, trace, wrap
 from .memory import KINDS, SHORT
 from .passes import Passes
 
@@ -85,10 +85,7 @@ def fwht(
 
 def check(x, overwrite_x: bool = False) -> NumbaArray:
     """The wrapper of a device array that can be transformed."""
-    given = wrap(x, overwrite_x)
-    if given.dtype not in DTYPES:
-        raise TypeError(f"x has dtype {given.dtype}; accepted on a device are {', '.join(DTYPES)}")
-    return given
+    return check_dtype(wrap(x, overwrite_x), DTYPES)
 
 
 class _Walsh(Passes):

@@ -13,7 +13,7 @@ from . import codelets, launch, memory
 from .memory import KINDS, SIMULATED, VECTOR_BYTES
 
 _SECTOR = 8 if SIMULATED else 32  # bytes that the memory moves at the least
-_MAX_COLUMNS = 2 if SIMULATED else 7
+MAX_COLUMNS = 2 if SIMULATED else 7
 
 
 class Passes:
@@ -66,7 +66,7 @@ class Passes:
             columns, strips = inner.bit_length() - 1, outer
         else:
             tile, across = self._tile(kind), (inner - 1).bit_length()
-            columns = min(max(self._least(kind), tile - 1 - levels), _MAX_COLUMNS, across)
+            columns = min(max(self._least(kind), tile - 1 - levels), MAX_COLUMNS, across)
             columns = min(columns, tile - levels)
             mode, strips = "columns", outer * -(-inner >> columns)
         form = codelets.layout(kind, levels + columns, self.paired)

@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import NumbaArray, codelets, fwht, launch, same_device, sketch_kernel, wrap
+from . import NumbaArray, check_dtype, codelets, fwht, launch, same_device, sketch_kernel, wrap
 from .memory import KINDS, SHORT, SIMULATED, Kind
-from .passes import sector_bits, whole_vectors
+from .passes import MAX_COLUMNS, sector_bits, whole_vectors
 
 DTYPES = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128", *SHORT, "int64")
 
-_MAX_COLUMNS = 2 if SIMULATED else 7
 _BLOCKS = 4 if SIMULATED else 512  # of threads, where there are few long vectors
 _MOST_SUMS = 4  # of a thread for each row
 _NONE = 2**32 - 1  # beyond all points
@@ -62,11 +61,7 @@ class Transform(NamedTuple):
 
 def check(x) -> NumbaArray:
     """The wrapper of a device array that sketches accept."""
-    given = wrap(x)
-    if given.dtype not in DTYPES:
-        raise TypeError(
-            f"the array has dtype {given.dtype}; accepted on a device are {', '.join(DTYPES)}"
-        )
+    given = check_dtype(wrap(x), DTYPES, "the array")
     if len(given.shape) != 2:
         raise ValueError(f"expected an array of two dimensions; got shape {given.shape}")
     return given
@@ -258,7 +253,7 @@ class _Array:
         """The k entries, of a kernel for one block of points or for several."""
         k, columns, used = len(given.chosen), self._least(), -(-self.length >> levels)
         if not carried and self.axis == 0:
-            columns = min(max(columns, self.most - levels), _MAX_COLUMNS, self._across())
+            columns = min(max(columns, self.most - levels), MAX_COLUMNS, self._across())
         power = given.levels - levels
         strips = self.outer
         if self.axis == 0:

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from . import NumbaArray, fwht, launch, walsh_kernel, wrap
+from . import fwht, launch, walsh_kernel, wrap
 from .memory import KINDS, cuda
 
 PRODUCTS = ("float32", "float64", "complex64", "complex128")
@@ -51,13 +51,6 @@ def xor_convolve(a, b, axis: int, shapes):
         if out.size:
             _multiply(out, (x, y), shapes, given.stream())
     return fwht.fwht(out.array, n, axis, 1 / n, overwrite_x=True)
-
-
-def check_product(given: NumbaArray, name: str) -> None:
-    """Refuse device arrays that cannot be convolved."""
-    if given.dtype not in PRODUCTS:
-        accepted = ", ".join(PRODUCTS)
-        raise TypeError(f"{name} has dtype {given.dtype}; accepted on a device are {accepted}")
 
 
 def _repeats(own, shape):

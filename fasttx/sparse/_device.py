@@ -53,10 +53,7 @@ def table(values: Any, n: int) -> Callable[[Any], Any]:
 
 
 def _checked(values: Any, name: str) -> _cuda.NumbaArray:
-    given = _cuda.wrap(values)
-    if given.dtype not in DTYPES:
-        accepted = ", ".join(DTYPES)
-        raise TypeError(f"{name} has dtype {given.dtype}; accepted on a device are {accepted}")
+    given = _cuda.check_dtype(_cuda.wrap(values), DTYPES, name)
     with given.context():
         return given if given.contiguous else given.compact()
 

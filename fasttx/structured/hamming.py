@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _threads
-from ..transforms.bit_reversal import host_only
+from .. import _array, _threads
 from ..transforms.causal import CausalFilter
 
 METHODS = ("exact", "randomized")
@@ -185,7 +184,7 @@ def _symbols(sequence, name):
         return np.frombuffer(sequence.encode("utf-32-le", "surrogatepass"), np.uint32)
     if isinstance(sequence, bytes):
         return np.frombuffer(sequence, np.uint8)
-    host_only(sequence, "sliding_hamming")
+    _array.check_host(sequence, "sliding_hamming")
     array = np.asarray(sequence)
     if array.size == 0:
         return np.zeros(0, np.int64)

@@ -131,12 +131,6 @@ def bit_reverse(
     return out
 
 
-def host_only(x, what):
-    """Refuse device arrays."""
-    if _array.is_device_array(x):
-        raise NotImplementedError(f"{what} is on the host only: pass a NumPy array")
-
-
 def check_power(n, least):
     """Refuse lengths that are not a power of two or are less than `least`."""
     if n < least or n & (n - 1):

@@ -95,13 +95,13 @@ def _check_shapes(a, b, axis):
 
 
 def _on_device(a, b, axis):
-    from .._cuda import operands
+    from .._cuda import check_dtype, operands
     from .._cuda import walsh as device
 
     left = operands.first(a=a, b=b)
     right = operands.beside(left, "b", b)
-    device.check_product(left, "a")
-    device.check_product(right, "b")
+    check_dtype(left, device.PRODUCTS, "a")
+    check_dtype(right, device.PRODUCTS, "b")
     if left.dtype != right.dtype:
         raise TypeError(f"a has dtype {left.dtype}, b has dtype {right.dtype}; convert one of them")
     axis, *shapes = _check_shapes(left.shape, right.shape, axis)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from .. import _array, _threads
 from .._cpu import fft
 from . import _fft_host
-from .bit_reversal import check_power, host_only
+from .bit_reversal import check_power
 
 # Loops, tables and scale of contiguous rows, by function, dtype, length and norm.
 _PLANS: dict[tuple, tuple] = {}
@@ -387,7 +387,7 @@ def _checked(x, axis, norm, workers, inverse, least):
     _array.norm_factor(norm, 1, inverse)
     if workers is not None:
         _threads.check_workers(workers)
-    host_only(x, "the Fourier transform")
+    _array.check_host(x, "the Fourier transform")
     x = _array.as_array(x)
     axis = _array.check_axis(axis, x.ndim)
     check_power(x.shape[axis], least)
