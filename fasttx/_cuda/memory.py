@@ -1,12 +1,10 @@
 """Loads and stores of kernels: whole vectors of 16 bytes, converted on the way.
 
 Numba gives no access to the vector instructions of a device, and an array of vectors is loaded
-number by number; the functions made here emit them. Half-precision arrays are seen as uint16,
-and two of their numbers are rounded at once. Under the simulator the same functions read and write
-number by number.
+number by number; the functions here emit them. Half-precision arrays are seen as uint16, and two of
+their numbers are rounded at once. Under the simulator numbers are converted one by one.
 """
 
-import functools
 from collections import namedtuple
 
 import numpy as np
@@ -22,8 +20,6 @@ SIMULATED = bool(config.ENABLE_CUDASIM)
 
 if not SIMULATED:
     from llvmlite import ir
-    from numba.cuda import cgutils, types
-    from numba.cuda.extending import intrinsic
 
 # What a kernel reads, computes with and writes; `parts` are the numbers of one element.
 Kind = namedtuple("Kind", "name read number written parts")
@@ -60,59 +56,6 @@ VECTOR_BYTES = 16
 def stored(name: str) -> np.dtype:
     """The dtype by which kernels know numbers of this name."""
     return np.dtype("uint16" if name in _HALVES else name)
-
-
-@functools.cache
-def load(memory: str, number: str, width: int):
-    """Device function ``(array, index) -> tuple``: `width` numbers that follow each other.
-
-    With ``width > 1`` they are read at once; their address must be a multiple of their bytes, or
-    of 16 where these are more.
-    """
-    if SIMULATED:
-        to = np.dtype(number).type
-
-        def simulated(array, index):
-            return tuple(to(widened(array[index + i], memory)) for i in range(width))
-
-        return simulated
-
-    typed = getattr(types, number)
-
-    @intrinsic
-    def read(typing, array, index):
-        def code(context, builder, signature, arguments):
-            place = _address(context, builder, signature, arguments)
-            values = emit_load(builder, place, memory, number, width)
-            return context.make_tuple(builder, signature.return_type, values)
-
-        return types.UniTuple(typed, width)(array, index), code
-
-    return read
-
-
-@functools.cache
-def store(memory: str, width: int):
-    """Device function ``(array, index, tuple)``: the reverse of `load`, rounding to nearest."""
-    if SIMULATED:
-
-        def simulated(array, index, values):
-            for i in range(width):
-                array[index + i] = narrowed(values[i], memory)
-
-        return simulated
-
-    @intrinsic
-    def write(typing, array, index, values):
-        def code(context, builder, signature, arguments):
-            place = _address(context, builder, signature, arguments)
-            numbers = cgutils.unpack_tuple(builder, arguments[2], width)
-            emit_store(builder, place, numbers, memory)
-            return context.get_dummy_value()
-
-        return types.void(array, index, values), code
-
-    return write
 
 
 def jit(function, most_registers: int | None = None):
@@ -158,11 +101,6 @@ def emit_rounded(builder, number, memory: str, to: str):
         return number
     (word,) = _narrow(builder, [number], memory)
     return _widen(builder, word, memory, to)
-
-
-def _address(context, builder, signature, arguments):
-    array = context.make_array(signature.args[0])(context, builder, arguments[0])
-    return builder.gep(array.data, [arguments[1]], inbounds=True)
 
 
 def _words(memory, width):

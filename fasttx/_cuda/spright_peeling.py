@@ -35,6 +35,14 @@ def _slot(words):
     return slot
 
 
+@memory.inlined
+def flag(slot, times, often):
+    """How a key counts: as new, once more, or not where it came often enough."""
+    if slot < 0:
+        return 1 + NEW
+    return 1 if times[slot] < often else 0
+
+
 @functools.cache
 def found(words):
     """``f(flags, slots, mean, state, energy, rest, amplitude, key, zero, limit, weight, starts,
@@ -78,12 +86,8 @@ def found(words):
                     mean[i * outputs + o] += amplitude[other * outputs + o] * weight[g]
         for o in range(outputs):
             mean[i * outputs + o] /= share
-        slot = number(key, i, known, heads, order, directions, bits[0])
-        slots[i] = slot
-        if slot < 0:
-            flags[i] = 1 + NEW
-        elif times[slot] < often:
-            flags[i] = 1
+        slots[i] = number(key, i, known, heads, order, directions, bits[0])
+        flags[i] = flag(slots[i], times, often)
 
     return run
 
@@ -128,12 +132,8 @@ def sure(words):
             size += total * total
             mean[i * outputs + o] = total / samples
         if size / samples > least:
-            slot = number(keys, i, known, heads, order, directions, bits[0])
-            slots[i] = slot
-            if slot < 0:
-                flags[i] = 1 + NEW
-            elif times[slot] < often:
-                flags[i] = 1
+            slots[i] = number(keys, i, known, heads, order, directions, bits[0])
+            flags[i] = flag(slots[i], times, often)
 
     return run
 
