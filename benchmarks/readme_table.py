@@ -1,17 +1,21 @@
-"""Write the README's tables from the reports in ``benchmarks/results``.
+"""Write the tables of the pages from the reports in ``benchmarks/results``.
 
-Run as ``python benchmarks/readme_table.py`` after ``python -m fasttx bench --json
-benchmarks/results/bench.json`` or after ``summary.py`` has written another of them.
+Run as ``python benchmarks/readme_table.py`` after ``python -m fasttx bench --compare --output
+benchmarks/results``, ``python -m fasttx bench --json benchmarks/results/bench.json``, or when
+``summary.py`` has written another of them.
 """
 
 import json
 from pathlib import Path
 
 from fasttx._bench import yardstick_name
+from fasttx._compare import report as comparison
 from fasttx._info import seconds
 
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
+RESULTS = HERE / "RESULTS.md"
+PAGE = HERE.parent / "docs" / "benchmarks.md"
 FORMS = {"faster": "{:.1f} × faster", "times": "{:.2f} ×", "over": "{:+.2f} µs"}
 
 
@@ -294,7 +298,7 @@ def devices(report):
     """Lines of the table of device arrays, if it was measured."""
     machine = report["machine"]
     if machine["device"] is None:
-        goals = "[benchmarks/results/cuda.json](benchmarks/results/cuda.json)"
+        goals = "[results/cuda.json](results/cuda.json)"
         return [
             f"Not measured yet, for want of a device; the cases and their goals are in {goals}."
         ]
@@ -314,23 +318,67 @@ def devices(report):
     return lines
 
 
-def write(name, lines):
-    """Replace what stands between a table's two marks."""
+def compared(cases):
+    """Lines of a table of comparisons with other packages."""
+    lines = ["| job | fasttx | beside | its time | result |", "| --- | ---: | --- | ---: | ---: |"]
+    for case in cases:
+        took, theirs = (seconds(case[key]["median"]) for key in ("seconds", "peer seconds"))
+        peer, verdict = comparison.package(case), comparison.verdict(case)
+        lines.append(f"| {case['job']} | {took} | {peer} | {theirs} | {verdict} |")
+    return lines
+
+
+def peers(report):
+    """Lines of the README's comparison: largest sizes, and all where a peer is faster."""
+    cases = report["cases"]
+    shown = [case for case in comparison.shown(cases) if case["ratio"] >= 1]
+    lost = sorted((case for case in cases if case["ratio"] < 1), key=lambda case: case["ratio"])
+    won = len(cases) - len(lost)
+    return [
+        comparison.where(report),
+        "",
+        f"fasttx is faster in {won} of {len(cases)} comparisons; of those at several sizes, the "
+        "largest:",
+        "",
+        *compared(shown),
+        "",
+        f"A peer is faster in {len(lost)}, most of them small:",
+        "",
+        *compared(lost),
+    ]
+
+
+def every(report):
+    """Lines of the documentation's page: all comparisons, with what a fair reader has to know."""
+    lines = [comparison.where(report)]
+    for family in dict.fromkeys(case["family"] for case in report["cases"]):
+        cases = [case for case in report["cases"] if case["family"] == family]
+        notes = dict.fromkeys(f"{c['peer']}: {c['note']}" for c in cases if c["note"])
+        lines += ["", f"### {family}", "", *compared(cases)]
+        lines += ["", "; ".join(notes) + "."] if notes else []
+    return lines
+
+
+def write(path, name, lines):
+    """Replace what stands between a table's two marks in a page."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    text = README.read_text()
+    text = path.read_text(encoding="utf-8")
     before, after = text.split(begin)[0], text.split(end)[1]
-    README.write_text(f"{before}{begin}\n\n" + "\n".join(lines) + f"\n\n{end}{after}")
+    text = f"{before}{begin}\n\n" + "\n".join(lines) + f"\n\n{end}{after}"
+    path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    tables = {
-        "bench": transforms,
-        "sparse": sparse,
-        "qmc": kernels,
-        "sketch": sketches,
-        "quantize": quantizers,
-        "cuda": devices,
-    }
-    for name, table in tables.items():
+    tables = [
+        (README, "compare", peers),
+        (PAGE, "compare", every),
+        (RESULTS, "bench", transforms),
+        (RESULTS, "sparse", sparse),
+        (RESULTS, "qmc", kernels),
+        (RESULTS, "sketch", sketches),
+        (RESULTS, "quantize", quantizers),
+        (RESULTS, "cuda", devices),
+    ]
+    for page, name, table in tables:
         report = json.loads((HERE / "results" / f"{name}.json").read_text())
-        write(name, table(report))
+        write(page, name, table(report))

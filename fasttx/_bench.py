@@ -6,15 +6,12 @@ import argparse
 import json
 import statistics
 import time
-import timeit
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from . import _bench_cases, _bench_cuda, _bench_fourier, _info
-
-# A sample lasts at least this long: far longer than the clock's step or a thread's wake-up.
-SAMPLE_SECONDS = 0.02
+from ._bench_clock import Sampler, quartiles
 
 
 def main(argv: Sequence[str]) -> int:
@@ -36,6 +33,20 @@ def main(argv: Sequence[str]) -> int:
         help="where the arrays are; on cuda beside copies on the device and cuFFT",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all that was measured")
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="beside the packages of the bench extra that are installed, with a report",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where --compare writes its report (fasttx-compare)",
+    )
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="threads that each side of --compare has (1)"
+    )
     args = parser.parse_args(argv)
     if args.size and not all(0 <= k <= 34 for k in args.size):
         parser.error("--size takes exponents of 2 from 0 to 34")
@@ -44,6 +55,19 @@ def main(argv: Sequence[str]) -> int:
     if args.json and not args.json.resolve().parent.is_dir():
         parser.error(f"--json: there is no folder {args.json.parent}")
     rounds = args.rounds or (3 if args.quick else 7)
+    if args.compare:
+        if args.size or args.json or args.device != "cpu":
+            parser.error("--compare goes with --rounds, --quick, --output and --threads only")
+        if args.threads is not None and args.threads < 1:
+            parser.error("--threads must be at least 1")
+        folder = args.output or Path("fasttx-compare")
+        if not folder.resolve().parent.is_dir():
+            parser.error(f"--output: there is no folder {folder.parent}")
+        from . import _compare
+
+        return _compare.main(folder, args.rounds or 5, args.quick, args.threads or 1)
+    if args.output or args.threads:
+        parser.error("--output and --threads go with --compare")
     if args.device == "cuda":
         if args.size:
             parser.error("--size is for the processor")
@@ -88,8 +112,8 @@ def measure(case: _bench_cases.Case, rounds: int) -> dict[str, Any]:
         What ran, medians and quartiles of the seconds a repetition took, the result and its goal.
     """
     space = case.namespace()
-    ours = _Sampler(case.ours, space, case.inner)
-    yardstick = _Sampler(case.yardstick, space, case.inner_yardstick)
+    ours = Sampler(case.ours, space, case.inner)
+    yardstick = Sampler(case.yardstick, space, case.inner_yardstick)
     pairs = [(ours(), yardstick()) for _ in range(rounds)]
     result = statistics.median(case.result(*pair) for pair in pairs)
     mine, other = zip(*pairs, strict=True)
@@ -98,38 +122,16 @@ def measure(case: _bench_cases.Case, rounds: int) -> dict[str, Any]:
         "statement": case.ours,
         "x": case.x,
         "threads": case.threads,
-        "seconds": _quartiles(mine),
+        "seconds": quartiles(mine),
         "samples": [mine, other],
         "yardstick": case.yardstick,
         "y": case.y,
-        "yardstick_seconds": _quartiles(other),
+        "yardstick_seconds": quartiles(other),
         "kind": case.kind,
         "result": result,
         "goal": case.goal,
         "met": case.met(result),
     }
-
-
-class _Sampler:
-    """Seconds of one repetition of a statement, over a sample of many."""
-
-    def __init__(self, statement: str, space: dict[str, Any], inner: int):
-        self.timer = timeit.Timer(statement, globals=space)
-        self.inner = inner
-        self.timer.timeit(1)  # compiles
-        self.number = 1
-        while (spent := self.timer.timeit(self.number)) < SAMPLE_SECONDS:
-            self.number = max(self.number + 1, int(1.2 * self.number * SAMPLE_SECONDS / spent))
-
-    def __call__(self) -> float:
-        return self.timer.timeit(self.number) / self.number / self.inner
-
-
-def _quartiles(samples: Sequence[float]) -> dict[str, float]:
-    if len(samples) == 1:
-        samples = [samples[0]] * 2
-    low, middle, high = statistics.quantiles(samples, n=4, method="inclusive")
-    return {"median": middle, "q1": low, "q3": high}
 
 
 _FORMS = {"faster": ("{:.1f} x faster", ">= {:g}"), "times": ("{:.2f} x", "<= {:g}")}
