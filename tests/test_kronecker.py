@@ -743,3 +743,11 @@ def test_errors_of_missing_cells():
     x, info = model.solve_masked(np.zeros_like(b), mask, full_output=True)
     assert not x.any()
     assert (info.iterations, info.residual.tolist()) == (0, [0.0])
+
+
+@pytest.mark.parametrize("cls", [Kronecker, KroneckerSum])
+def test_a_list_of_factors_is_explained(cls):
+    for factors in ([np.eye(2), np.eye(3)], [np.eye(2)], (cls(np.eye(2)), np.eye(2))):
+        with pytest.raises(TypeError, match=r"one by one, as in Kronecker\(\*factors\)"):
+            cls(factors)
+    assert cls([[1.0, 2.0], [3.0, 4.0]]).shape == (2, 2)

@@ -21,6 +21,11 @@ def check_factors(factors) -> tuple[Factor, ...]:
     """Factors as finite two-dimensional arrays and as operators."""
     if not factors:
         raise ValueError("at least one factor is needed")
+    first = factors[0]
+    if isinstance(first, (list, tuple)) and not all(map(_is_row, first)):
+        raise TypeError(
+            "factors are passed one by one, as in Kronecker(*factors); got a list of them"
+        )
     checked: list[Factor] = []
     for i, factor in enumerate(factors):
         if scipy.sparse.issparse(factor):
@@ -32,6 +37,11 @@ def check_factors(factors) -> tuple[Factor, ...]:
             raise TypeError(f"factor {i} has dtype {factor.dtype}")
         checked.append(factor)
     return tuple(checked)
+
+
+def _is_row(entries) -> bool:
+    """Whether the entries of a list can be a row of a matrix, rather than a matrix of their own."""
+    return not isinstance(entries, LinearOperator) and np.ndim(entries) < 2
 
 
 def check_square_factors(factors: Sequence[Factor], what: str) -> list[int]:
