@@ -6,6 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import scipy.stats  # noqa: F401  before torch is mocked, which SciPy would take for the real one
+
 import fasttx
 
 project = "fasttx"

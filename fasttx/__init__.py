@@ -3,14 +3,15 @@
 Names are loaded when first used: ``import fasttx`` itself imports neither NumPy nor Numba.
 """
 
-import importlib
 from typing import TYPE_CHECKING
 
+from . import _lazy
 from ._version import __version__
 
 if TYPE_CHECKING:
     from . import boolean, gp, jit, kernels, qmc, quantize, sketch, sparse, structured, testing
     from . import torch as torch
+    from ._citations import citations
     from ._threads import threads
     from .transforms.bit_reversal import bit_reversal_permutation, bit_reverse, unordered_freq
     from .transforms.causal import CausalFilter, fftconvolve_causal
@@ -53,6 +54,7 @@ _HOME = {
     "xor_convolve": "transforms.convolve",
     "mobius": "transforms.subsets",
     "zeta": "transforms.subsets",
+    "citations": "_citations",
     "threads": "_threads",
     "warmup": "transforms.warm",
 }
@@ -77,6 +79,7 @@ __all__ = [
     "bit_reversal_permutation",
     "bit_reverse",
     "boolean",
+    "citations",
     "fft_unordered",
     "fftbr",
     "fftconvolve_causal",
@@ -110,17 +113,4 @@ __all__ = [
     "zeta",
 ]
 
-
-def __getattr__(name: str):
-    if name in _HOME:
-        value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-    elif name in _MODULES or name in _OPTIONAL:
-        value = importlib.import_module(f".{name}", __name__)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = _lazy.attach(globals(), _HOME, (*_MODULES, *_OPTIONAL))

@@ -1,14 +1,23 @@
 """Gaussian processes and cubature on nets and lattices, whose Gram systems cost n log n."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ._adaptive import CubatureResult
-from .cubature import bayesian_cubature
-from .gram import FastGram
-from .qmc_cubature import qmc_cubature
+from .. import _lazy
 
 if TYPE_CHECKING:
+    from ._adaptive import CubatureResult
+    from .adaptive_qmc import qmc_cubature
+    from .cubature import bayesian_cubature
+    from .gram import FastGram
     from .regressor import FastGPRegressor
+
+_HOME = {
+    "CubatureResult": "_adaptive",
+    "FastGPRegressor": "regressor",
+    "FastGram": "gram",
+    "bayesian_cubature": "cubature",
+    "qmc_cubature": "adaptive_qmc",
+}
 
 __all__ = [
     "CubatureResult",
@@ -18,18 +27,4 @@ __all__ = [
     "qmc_cubature",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # An estimator of scikit-learn, which is no requirement of the others and takes time to import.
-    if name == "FastGPRegressor":
-        try:
-            from .regressor import FastGPRegressor
-        except ModuleNotFoundError as error:
-            if error.name and error.name.partition(".")[0] == "sklearn":
-                raise ImportError(
-                    "FastGPRegressor needs scikit-learn: pip install 'fasttx[sklearn]'"
-                ) from error
-            raise
-        globals()[name] = FastGPRegressor
-        return FastGPRegressor
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = _lazy.attach(globals(), _HOME)

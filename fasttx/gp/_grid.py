@@ -7,8 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import toeplitz
 from scipy.signal import correlate
 
-from ..kernels import Gaussian, Kernel
-from ..structured import KroneckerPlusDiagonal
+from ..kernels import Kernel
+from ..kernels.stationary import Gaussian
+from ..structured.kronecker_solve import KroneckerPlusDiagonal
 from ._group import Array
 from ._model import OBJECTIVES, TaskCovariance
 

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._digits import Digits, aligned
-from ..qmc import DigitalNet, Lattice, PointSet
+from ..qmc import PointSet
+from ..qmc.lattice import Lattice
+from ..qmc.net import DigitalNet
 from ._group import GROUPS
 
 Array = NDArray[Any]

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import ndtri, stdtrit
 
-from ..kernels import DSIKernel, Kernel, SIKernel
+from ..kernels import Kernel
+from ..kernels.dsi import DSIKernel
+from ..kernels.si import SIKernel
 from ._adaptive import CubatureResult, check, integrate, resumed
 from ._blocks import roundoff
 from ._integrand import Array, Integrand

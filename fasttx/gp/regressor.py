@@ -15,7 +15,9 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from .._digits import digits_of
 from ..kernels import Kernel
-from ..qmc import DigitalNet, Lattice, PointSet
+from ..qmc import PointSet
+from ..qmc.lattice import Lattice
+from ..qmc.net import DigitalNet
 from ._grid import GridModel
 from ._group import Array
 from ._model import OBJECTIVES, Model, make_parts

@@ -5,11 +5,27 @@ Walsh-Hadamard transform, `Gaussian`, `Matern` and `RationalQuadratic` to regula
 matrices. Kernels are added and multiplied; their hyperparameters follow scikit-learn's conventions.
 """
 
-from ._algebra import ProductKernel, SumKernel
-from ._base import Kernel
-from .dsi import DSIKernel
-from .si import SIKernel
-from .stationary import Gaussian, Matern, RationalQuadratic
+from typing import TYPE_CHECKING
+
+from .. import _lazy
+
+if TYPE_CHECKING:
+    from ._algebra import ProductKernel, SumKernel
+    from ._base import Kernel
+    from .dsi import DSIKernel
+    from .si import SIKernel
+    from .stationary import Gaussian, Matern, RationalQuadratic
+
+_HOME = {
+    "DSIKernel": "dsi",
+    "Gaussian": "stationary",
+    "Kernel": "_base",
+    "Matern": "stationary",
+    "ProductKernel": "_algebra",
+    "RationalQuadratic": "stationary",
+    "SIKernel": "si",
+    "SumKernel": "_algebra",
+}
 
 __all__ = [
     "DSIKernel",
@@ -21,3 +37,5 @@ __all__ = [
     "SIKernel",
     "SumKernel",
 ]
+
+__getattr__, __dir__ = _lazy.attach(globals(), _HOME)

@@ -14,7 +14,8 @@ from .. import _array
 from ._base import Array, Kernel, check_out
 
 if TYPE_CHECKING:
-    from ..structured import MultilevelToeplitz, Toeplitz
+    from ..structured.multilevel import MultilevelToeplitz
+    from ..structured.toeplitz import Toeplitz
 
 
 class StationaryKernel(Kernel):
@@ -190,7 +191,8 @@ class StationaryKernel(Kernel):
         >>> round(A.logdet(), 6), A.solve(np.ones(4)).round(4)
         (-0.709949, array([0.5595, 0.2665, 0.2665, 0.5595]))
         """
-        from ..structured import MultilevelToeplitz, Toeplitz
+        from ..structured.multilevel import MultilevelToeplitz
+        from ..structured.toeplitz import Toeplitz
 
         counts = [operator.index(n) for n in np.broadcast_to(shape, np.shape(shape) or self.d)]
         steps = np.broadcast_to(np.asarray(spacing, np.float64), np.shape(spacing) or self.d)

@@ -1,51 +1,106 @@
 """Quantizers: rotated vector codes, codecs of key-value caches, 4-bit block formats."""
 
-from ._codes import Codes
-from ._vectors import VectorCodes
-from .adapters import FourierAdapter, WHTAdapter
-from .codebooks import Codebook, lloyd_max
-from .formats import (
-    AF4,
-    E8,
-    FP,
-    FP4_UE5M3,
-    INT2,
-    INT3,
-    INT4,
-    INT8,
-    ITQ3,
-    MXFP4,
-    MXFP6,
-    MXFP8,
-    NF4,
-    NVFP4,
-    BlockCodes,
-    BlockFormat,
-    dequantize,
-    fake_quantize,
-    gemm,
-    quantize,
-)
-from .kv_cache import KVCache
-from .power import PowerQuantizer
-from .projections import QJL
-from .rabitq import RaBitQ
-from .rotations import (
-    BlockRotation,
-    GroupedHeadRotation,
-    Identity,
-    KLTHadamard,
-    KroneckerRotation,
-    OutlierExtract,
-    RandomizedHadamard,
-    Rotation,
-    RotationChoice,
-    RotationScore,
-    Split,
-    choose_rotation,
-)
-from .sigma_delta import FeatureCodes, SigmaDelta
-from .turboquant import EDEN, TurboQuant, TwoStageCodes
+from typing import TYPE_CHECKING
+
+from .. import _lazy
+
+if TYPE_CHECKING:
+    from ._codes import Codes
+    from ._vectors import VectorCodes
+    from .adapters import FourierAdapter, WHTAdapter
+    from .codebooks import Codebook, lloyd_max
+    from .formats import (
+        AF4,
+        E8,
+        FP,
+        FP4_UE5M3,
+        INT2,
+        INT3,
+        INT4,
+        INT8,
+        ITQ3,
+        MXFP4,
+        MXFP6,
+        MXFP8,
+        NF4,
+        NVFP4,
+        BlockCodes,
+        BlockFormat,
+        dequantize,
+        fake_quantize,
+        gemm,
+        quantize,
+    )
+    from .kv_cache import KVCache
+    from .power import PowerQuantizer
+    from .projections import QJL
+    from .rabitq import RaBitQ
+    from .rotations import (
+        BlockRotation,
+        GroupedHeadRotation,
+        Identity,
+        KLTHadamard,
+        KroneckerRotation,
+        OutlierExtract,
+        RandomizedHadamard,
+        Rotation,
+        RotationChoice,
+        RotationScore,
+        Split,
+        choose_rotation,
+    )
+    from .sigma_delta import FeatureCodes, SigmaDelta
+    from .turboquant import EDEN, TurboQuant, TwoStageCodes
+
+_HOME = {
+    "AF4": "formats",
+    "E8": "formats",
+    "EDEN": "turboquant",
+    "FP": "formats",
+    "FP4_UE5M3": "formats",
+    "INT2": "formats",
+    "INT3": "formats",
+    "INT4": "formats",
+    "INT8": "formats",
+    "ITQ3": "formats",
+    "MXFP4": "formats",
+    "MXFP6": "formats",
+    "MXFP8": "formats",
+    "NF4": "formats",
+    "NVFP4": "formats",
+    "QJL": "projections",
+    "BlockCodes": "formats",
+    "BlockFormat": "formats",
+    "BlockRotation": "rotations",
+    "Codebook": "codebooks",
+    "Codes": "_codes",
+    "FeatureCodes": "sigma_delta",
+    "FourierAdapter": "adapters",
+    "GroupedHeadRotation": "rotations",
+    "Identity": "rotations",
+    "KLTHadamard": "rotations",
+    "KVCache": "kv_cache",
+    "KroneckerRotation": "rotations",
+    "OutlierExtract": "rotations",
+    "PowerQuantizer": "power",
+    "RaBitQ": "rabitq",
+    "RandomizedHadamard": "rotations",
+    "Rotation": "rotations",
+    "RotationChoice": "rotations",
+    "RotationScore": "rotations",
+    "SigmaDelta": "sigma_delta",
+    "Split": "rotations",
+    "TurboQuant": "turboquant",
+    "TwoStageCodes": "turboquant",
+    "VectorCodes": "_vectors",
+    "WHTAdapter": "adapters",
+    "choose_rotation": "rotations",
+    "dequantize": "formats",
+    "fake_quantize": "formats",
+    "gemm": "formats",
+    "lloyd_max": "codebooks",
+    "quantize": "formats",
+}
 
 __all__ = [
     "AF4",
@@ -96,3 +151,5 @@ __all__ = [
     "lloyd_max",
     "quantize",
 ]
+
+__getattr__, __dir__ = _lazy.attach(globals(), _HOME)

@@ -12,7 +12,7 @@ from ._codes import Codes
 from ._vectors import Scorer
 
 if TYPE_CHECKING:
-    from ..sketch import SigmaDeltaFeatures
+    from ..sketch.sigma_delta import SigmaDeltaFeatures
 
 Array = NDArray[Any]
 
@@ -90,7 +90,7 @@ class SigmaDelta(Scorer):
 
     @classmethod
     def _from_state(cls, state: dict[str, Any]) -> SigmaDelta:
-        from ..sketch import SigmaDeltaFeatures
+        from ..sketch.sigma_delta import SigmaDeltaFeatures
 
         features = SigmaDeltaFeatures(**state["parameters"])
         return cls(features.fit(np.zeros((1, state["d"]), state["dtype"])))

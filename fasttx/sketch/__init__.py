@@ -3,8 +3,9 @@
 Sketches and feature maps are transformers of scikit-learn, which is needed for these alone.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .. import _lazy
 
 if TYPE_CHECKING:
     from . import vsa
@@ -72,23 +73,4 @@ __all__ = [
     "vsa",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "vsa":
-        return importlib.import_module(f"{__name__}.vsa")
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-    except ModuleNotFoundError as error:
-        if error.name and error.name.partition(".")[0] == "sklearn":
-            raise ImportError(
-                f"{name} needs scikit-learn: pip install 'fasttx[sklearn]'"
-            ) from error
-        raise
-    globals()[name] = value  # in place of the submodule of the same name, where there is one
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = _lazy.attach(globals(), _HOME, ("vsa",))

@@ -12,7 +12,9 @@ from scipy.special import chdtri, ndtri
 
 from .._cpu import features as loops
 from .._cpu import fwht as fwht_loops
-from ..qmc import DigitalNet, Halton, Lattice
+from ..qmc.halton import Halton
+from ..qmc.lattice import Lattice
+from ..qmc.net import DigitalNet
 from ..transforms.fwht import fwht
 from ._operators import DenseMap, SketchOperator
 

@@ -16,7 +16,7 @@ from scipy.spatial.distance import pdist
 
 from .. import _threads
 from .._cpu import thinning as loops
-from ..kernels import Matern
+from ..kernels.stationary import Matern
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
