@@ -1,8 +1,11 @@
-"""The examples in docstrings and in the user guide."""
+"""The examples in docstrings, in the user guide and on the pages for users of other packages."""
 
 import doctest
 import importlib
 import pkgutil
+import re
+import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,20 @@ MODULES = sorted(
     if "._cuda" not in module.name and not module.name.endswith("__main__")
 )
 PAGES = sorted((ROOT / "docs" / "guide").glob("*.rst"))
+
+# A section of docs/from is a script. The caption of a block says whose it is; what both columns
+# need has none.
+SECTIONS = [
+    pytest.param(body, id=f"{page.stem}, {title}")
+    for page in sorted((ROOT / "docs" / "from").glob("*.rst"))
+    for title, body in re.findall(
+        r"^(.+)\n---+\n((?:(?!.+\n---+$).*\n)*)", page.read_text(encoding="utf-8"), re.M
+    )
+    if ".. code-block:: python" in body
+]
+BLOCK = re.compile(
+    r"^( *)\.\. code-block:: python\n(?:\1   :caption: (.+)\n)?((?:\1   .*\n|\n)+)", re.M
+)
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -36,6 +53,29 @@ def test_guide(page):
     with np.printoptions():
         result = doctest.testfile(str(page), module_relative=False, optionflags=FLAGS)
     assert result.failed == 0
+
+
+def run(blocks):
+    """Execute the blocks as one script, if the packages that they import are there."""
+    code = "".join(textwrap.dedent(code) for _, _, code in blocks)
+    for package in re.findall(r"^(?:from|import) (\w+)", code, re.M):
+        pytest.importorskip(package)
+    try:
+        exec(code, {})
+    finally:
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_default_dtype(sys.modules["torch"].float32)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_our_column(section):
+    run([block for block in BLOCK.findall(section) if block[1] in ("", "fasttx")])
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_both_columns(section):
+    assert "\n   assert " in section
+    run(BLOCK.findall(section))
 
 
 def test_there_are_examples():
