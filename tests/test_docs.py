@@ -19,7 +19,8 @@ MODULES = sorted(
     for module in pkgutil.walk_packages(fasttx.__path__, "fasttx.")
     if "._cuda" not in module.name and not module.name.endswith("__main__")
 )
-PAGES = sorted((ROOT / "docs" / "guide").glob("*.rst"))
+LANDING = ROOT / "docs" / "index.rst"
+PAGES = [LANDING, *sorted((ROOT / "docs" / "guide").glob("*.rst"))]
 
 # A section of docs/from is a script. The caption of a block says whose it is; what both columns
 # need has none.
@@ -65,6 +66,26 @@ def run(blocks):
     finally:
         if "torch" in sys.modules:
             sys.modules["torch"].set_default_dtype(sys.modules["torch"].float32)
+
+
+def test_landing_page():
+    """The line of each card, with arguments for it."""
+    rng = np.random.default_rng(0)
+    names = {"fasttx": fasttx, "boolean": fasttx.boolean, "d": 2}
+    for module in ("structured", "sparse", "gp", "kernels", "sketch", "quantize"):
+        exec(f"from fasttx.{module} import *", names)
+    names |= {"x": rng.standard_normal((3, 512)), "h": rng.standard_normal((3, 20))}
+    names |= {"c": 0.5 ** np.arange(300), "b": np.ones(300), "table": [0, 0, 0, 1]}
+    names |= {"A": rng.standard_normal((1024, 4)), "V": rng.standard_normal((9, 64))}
+    names["f"] = lambda x: np.cos(x.sum(axis=1))
+    names["model"] = lambda bits: 3.0 * bits[:, 4] * bits[:, 71]
+    names["X"] = names["FastGPRegressor"](names["DSIKernel"](2), rng=0).points(64)
+    names["y"] = names["f"](names["X"])
+    names["result"] = names["sparse_fwht"](names["model"], 100, 10, rng=0)
+    blocks = BLOCK.findall(LANDING.read_text(encoding="utf-8"))
+    assert blocks
+    for _, _, code in blocks:
+        assert eval(code.strip(), names) is not None
 
 
 @pytest.mark.parametrize("section", SECTIONS)
