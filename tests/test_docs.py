@@ -52,7 +52,9 @@ def test_docstrings(name):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_guide(page):
     with np.printoptions():
-        result = doctest.testfile(str(page), module_relative=False, optionflags=FLAGS)
+        result = doctest.testfile(
+            str(page), module_relative=False, optionflags=FLAGS, encoding="utf-8"
+        )
     assert result.failed == 0
 
 
