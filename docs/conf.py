@@ -1,5 +1,6 @@
 """Configuration of Sphinx."""
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -21,8 +22,10 @@ extensions = [
     "sphinx.ext.extlinks",
     "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
+    "matplotlib.sphinxext.plot_directive",
     "numpydoc",
     "myst_parser",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 
@@ -32,6 +35,17 @@ exclude_patterns = ["_build", "_templates", "gallery/*.md5", "gallery/*.ipynb", 
 suppress_warnings = ["ref.citation"]
 default_role = "py:obj"
 toc_object_entries = False
+
+# A public name that leads nowhere is an error. Other names in backticks, of parameters for the most
+# part, need no target.
+ours = set(fasttx.__all__)
+for package in ("boolean", "gp", "kernels", "qmc", "quantize", "sketch", "sparse", "structured"):
+    ours.update(importlib.import_module(f"fasttx.{package}").__all__)
+nitpicky = True
+nitpick_ignore_regex = [
+    (".*", rf"(?!fasttx\.|(\w+\.)?({'|'.join(sorted(ours))})$).*"),
+    (".*", r"(numpy|scipy|sklearn)\..*"),
+]
 
 # Types stand in the docstrings.
 autodoc_typehints = "none"
@@ -44,7 +58,7 @@ extlinks = {
     "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"),
     "doi": ("https://doi.org/%s", "doi:%s"),
 }
-# Links to the documentation of other packages need their inventories, so a network.
+# Links to the documentation of other packages need their inventories, so a network, which CI lacks.
 intersphinx_mapping = {}
 if os.environ.get("READTHEDOCS") or os.environ.get("FASTTX_DOCS_ONLINE"):
     intersphinx_mapping = {
@@ -52,24 +66,33 @@ if os.environ.get("READTHEDOCS") or os.environ.get("FASTTX_DOCS_ONLINE"):
         "numpy": ("https://numpy.org/doc/stable", None),
         "scipy": ("https://docs.scipy.org/doc/scipy", None),
         "numba": ("https://numba.readthedocs.io/en/stable", None),
+        "sklearn": ("https://scikit-learn.org/stable", None),
     }
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "doc_module": ("fasttx",),
+    "backreferences_dir": "gallery/backreferences",  # what `minigallery` reads
     "reference_url": {"fasttx": None},
     "remove_config_comments": True,
     "abort_on_example_error": True,
 }
 
+plot_include_source = True
+plot_html_show_source_link = False
+plot_html_show_formats = False
+plot_formats = [("png", 150)]
+
 html_theme = "pydata_sphinx_theme"
 html_title = f"fasttx {release}"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["fasttx.css"]
 html_theme_options = {
     "navbar_align": "left",
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],
 }
 # A single page has no section navigation to show.
-html_sidebars = {"changelog": [], "references": []}
+html_sidebars = {"index": [], "changelog": [], "references": [], "from/*": []}

@@ -35,7 +35,8 @@ class FastGram(LinearOperator):
         Or a `fasttx.qmc.DigitalNet` or `fasttx.qmc.Lattice` at its beginning, with `n`; or a pair
         (engine, n).
     kernel : fasttx.kernels.Kernel
-        `DSIKernel` for nets, `SIKernel` for lattices, sums and products of such.
+        `fasttx.kernels.DSIKernel` for nets, `fasttx.kernels.SIKernel` for lattices, sums and
+        products of such.
     noise : float, optional
         Variance added to the diagonal.
     n : int, optional

@@ -36,9 +36,10 @@ class FastGPRegressor(RegressorMixin, BaseEstimator):
     Parameters
     ----------
     kernel : fasttx.kernels.Kernel
-        `DSIKernel` (points of a digital net) or `SIKernel` (points of a lattice, for periodic
-        functions), or sums and products of such; or a stationary kernel, `Gaussian`, `Matern` or
-        `RationalQuadratic`, for regular grids. Says the dimension, and where hyperparameters start.
+        `fasttx.kernels.DSIKernel` (points of a digital net) or `fasttx.kernels.SIKernel` (points of
+        a lattice, for periodic functions), or sums and products of such; or a stationary kernel,
+        `fasttx.kernels.Gaussian`, `fasttx.kernels.Matern` or `fasttx.kernels.RationalQuadratic`,
+        for regular grids. Says the dimension, and where hyperparameters start.
     noise : float or "fit", optional
         Variance of the observations' noise, in units of `y`, squared; or to be found, the default.
     objective : {"likelihood", "gcv", "loo"}, optional

@@ -355,7 +355,7 @@ class QuasiRandomFeatures(RandomFourierFeatures):
     kernel, gamma, nu, n_components, pairs
         As for `RandomFourierFeatures`.
     sequence : {"net", "lattice", "halton"}, optional
-        Randomized points of `fasttx.qmc`: `DigitalNet`, `Lattice` or `Halton`.
+        Randomized points: `fasttx.qmc.DigitalNet`, `fasttx.qmc.Lattice` or `fasttx.qmc.Halton`.
     random_state, rng, workers
         As for `RandomFourierFeatures`.
 

@@ -45,8 +45,8 @@ def kronecker_attention(
         Bound of the error of "polynomial", between 0 and 1: in column c, ``rtol * max|v1[:, c]| *
         max|v2[:, c]|``, with the rounding to the dtype of the result beside it.
     workers : int, optional
-        Number of threads of "exact", see `fwht`. Matrix products of "polynomial" have those of
-        NumPy's BLAS.
+        Number of threads of "exact", see `fasttx.fwht`. Matrix products of "polynomial" have those
+        of NumPy's BLAS.
 
     Returns
     -------

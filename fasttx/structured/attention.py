@@ -49,7 +49,7 @@ def toeplitz_attention(
     causal : bool, optional
         Let only the lags j - i <= 0 count; the other entries of `bias` are not looked at.
     workers : int, optional
-        Number of threads, see `fwht`.
+        Number of threads, see `fasttx.fwht`.
 
     Returns
     -------

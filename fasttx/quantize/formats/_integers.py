@@ -75,7 +75,7 @@ class INT8(_Integers):
         How scales are stored. Elements are rounded with the stored scale; scales that are not
         normal float16 numbers are refused.
     rounding, hadamard, signs, rng
-        As for `NVFP4`. Of `hadamard` and `group` one must divide the other.
+        As for `NVFP4`. Of ``hadamard`` and ``group`` one must divide the other.
 
     Notes
     -----
