@@ -28,7 +28,7 @@ def run():
     for degree, noise, sizes in (
         (None, 0.0, (40, 80, 160)),
         (DEGREE, 0.0, (200, 400, 800, 1600)),
-        (DEGREE, 0.1, (200, 400)),
+        (DEGREE, 0.01, (200, 400)),
     ):
         ratios = []
         for n in sizes:
@@ -67,7 +67,8 @@ def run():
         rows,
         "The paper's theorems leave the constants open. K = 50 random sets with coefficients ±1, "
         "repeated ones taken once. The bound with t is met for n of some hundred on only: below, as "
-        "many tests of single inputs are cheaper than a group test.",
+        "many tests of single inputs are cheaper than a group test. The noise is 1 per cent of a "
+        "coefficient; with 10 per cent no set is found in 93190 values, as noise adds up over bins.",
     )
 
 

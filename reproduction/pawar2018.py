@@ -13,14 +13,14 @@ from fasttx.sparse import peeling_threshold, sparse_fft
 
 ETA = {2: 1.0000, 3: 0.4073, 4: 0.3237, 5: 0.2850, 6: 0.2616, 7: 0.2456, 8: 0.2336, 9: 0.2244}
 SIZES = ((124950, 10), (124950, 100), (124950, 1000), (2**10 * 3**6 * 5**4, 100))
-SIZES += ((2**10 * 3**6 * 5**4, 1000), (2**12 * 3**8 * 5**5, 1000))
+SIZES += ((2**10 * 3**6 * 5**4, 1000),)
 
 
 def run():
     rows = []
     for groups, eta in ETA.items():
         found = peeling_threshold(groups)
-        assert abs(found - eta) < 1.01e-4
+        assert abs(found - eta) < 5.1e-5
         rows.append([f"eta, {groups} stages", eta, found, f"{groups * found:.4f} k bins in all"])
     for n, k in SIZES:
         rng = np.random.default_rng(k)
@@ -42,7 +42,7 @@ def run():
         "coefficients of an n-point transform (n = 124950 = 49 · 50 · 51).",
         ["case", "paper", "ours", ""],
         rows,
-        "Thresholds agree to a digit in the fourth place. The paper's fewer samples are for two "
+        "Thresholds agree to the four digits of the paper. The paper's fewer samples are for two "
         "shifts of each stage in exact arithmetic and k to infinity. The library takes more shifts, "
         "so that frequencies are told apart in floating point for any n, more bins than the "
         "threshold, and samples that are held out.",
