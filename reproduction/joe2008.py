@@ -47,7 +47,7 @@ def t_values(matrices, m):
 
 
 def property_a(matrices):
-    """Whether 2^d points, one in each half of every coordinate's cube, for d up to the dimension."""
+    """Whether the first 2^d points lie one in each of the 2^d half-cubes, for each d."""
     firsts = [rows_of(columns, 52, 53)[0] for columns in matrices]
     return all(independent([v & ((1 << d) - 1) for v in firsts[:d]]) for d in range(1, len(firsts) + 1))
 
