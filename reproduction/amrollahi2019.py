@@ -1,13 +1,13 @@
 """Amrollahi, Zandieh, Kapralov and Krause 2019: sparse set functions of low degree.
 
-"Efficiently learning Fourier sparse set functions", NeurIPS 2019: k Walsh terms of at most d bits are
-learned from O(k d log n) values. The cut function of a graph with k edges on n vertices has k + 1
-terms of at most two bits, so that a sparse graph is learned from O(k log n) values of cuts.
+"Efficiently learning Fourier sparse set functions", NeurIPS 2019: k Walsh terms of at most d bits
+are learned from O(k d log n) values. The cut function of a graph with k edges on n vertices has k +
+1 terms of at most two bits, so that a sparse graph is learned from O(k log n) values of cuts.
 """
 
 import numpy as np
-
 from _report import Reproduction, report
+
 from fasttx.sparse import sparse_fwht
 
 
@@ -54,9 +54,9 @@ def run():
         "function: values over k log2(n) stay bounded as n grows.",
         ["edges k", "vertices n", "edges found", "values", "values / (k log2 n)"],
         rows,
-        "The paper's theorem leaves the constant open; its algorithm reduces hashed bins one term at "
-        "a time, where the library peels and reads keys from syndromes of BCH codes. Values go up in "
-        "steps, with the number of bins, a power of two, and the code's field.",
+        "The paper's theorem leaves the constant open; its algorithm reduces hashed bins one "
+        "term at a time, where the library peels and reads keys from syndromes of BCH codes. "
+        "Values go up in steps, with the number of bins, a power of two, and the code's field.",
     )
 
 

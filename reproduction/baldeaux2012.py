@@ -1,15 +1,15 @@
 """Baldeaux, Dick, Leobacher, Nuyens and Pillichshammer 2012: worst-case errors in closed form.
 
 "Efficient calculation of the worst-case error and (fast) component-by-component construction of
-higher order polynomial lattice rules", Numerical Algorithms 59, 403-431, 2012. The Walsh series
-of 2^(-mu_alpha(k)) has a closed form, so that the worst-case error of n points in d dimensions takes
+higher order polynomial lattice rules", Numerical Algorithms 59, 403-431, 2012. The Walsh series of
+2^(-mu_alpha(k)) has a closed form, so that the worst-case error of n points in d dimensions takes
 O(n d) operations where the sum over the dual net has no end.
 """
 
 import numpy as np
+from _report import Reproduction, report
 
 import fasttx
-from _report import Reproduction, report
 from fasttx.kernels import DSIKernel
 from fasttx.qmc import DigitalNet
 
@@ -55,11 +55,13 @@ def run():
         # Digits of the points beyond the ninth would be seen by larger wavenumbers only.
         direct = float(r @ dual @ r - 1)
         assert 0.5 * fast < direct <= fast * (1 + 1e-9)
-        rows.append([f"alpha = {alpha}, {1 << m} points, d = {d}: error, dual below 2^9", fast, direct])
+        rows.append(
+            [f"alpha = {alpha}, {1 << m} points, d = {d}: error, dual below 2^9", fast, direct]
+        )
     return Reproduction(
         "baldeaux2012",
-        "The kernel's closed forms for alpha = 2, 3 and 4 agree with the Walsh series, and the mean "
-        "over the points with the sum over the dual net.",
+        "The kernel's closed forms for alpha = 2, 3 and 4 agree with the Walsh series, and the "
+        "mean over the points with the sum over the dual net.",
         ["case", "closed form, or bound", "ours, by series"],
         rows,
         f"Series are cut off at wavenumbers of {BITS} bits: the first rows compare the largest "

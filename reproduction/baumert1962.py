@@ -6,10 +6,10 @@ order 23, which were found by computer. The search is repeated here in full.
 """
 
 import numpy as np
-
-import fasttx
 from _report import Reproduction, report
 from williamson1944 import array, classes, entries, williamson
+
+import fasttx
 
 T = 23
 

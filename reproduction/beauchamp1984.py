@@ -6,9 +6,9 @@ sequency k is the Gray code of k, and its natural (Hadamard) index has those bit
 """
 
 import numpy as np
+from _report import Reproduction, report
 
 import fasttx
-from _report import Reproduction, report
 
 SHOWN = 8
 
@@ -32,7 +32,9 @@ def run():
         # Paley's function number k is a product of Rademacher functions, one for each bit of k.
         rademacher = [1 - 2 * (k >> (bits - 1 - b) & 1) for b in range(bits)]
         ones = np.ones(n, int)
-        paley = [np.prod([ones, *(r for b, r in enumerate(rademacher) if j >> b & 1)], 0) for j in k]
+        paley = [
+            np.prod([ones, *(r for b, r in enumerate(rademacher) if j >> b & 1)], 0) for j in k
+        ]
         assert np.array_equal(fasttx.hadamard(n)[dyadic], paley)
     dyadic = fasttx.hadamard_permutation(SHOWN, "dyadic").tolist()
     natural = fasttx.hadamard_permutation(SHOWN, "sequency").tolist()
@@ -44,7 +46,14 @@ def run():
         "code, the natural one its bits in reverse.",
         ["sequency", "sign changes", "Gray code", "dyadic", "bits reversed", "natural"],
         [
-            [k, found[k], k ^ k >> 1, dyadic.index(natural[k]), int(f"{k ^ k >> 1:03b}"[::-1], 2), j]
+            [
+                k,
+                found[k],
+                k ^ k >> 1,
+                dyadic.index(natural[k]),
+                int(f"{k ^ k >> 1:03b}"[::-1], 2),
+                j,
+            ]
             for k, j in enumerate(natural)
         ],
         "It does not: integers agree. Checked for lengths 2, 8, 64 and 1024, together with Paley's "

@@ -7,9 +7,9 @@ indicator of its independent sets, which checks the result against chromatic pol
 """
 
 import numpy as np
+from _report import Reproduction, report
 
 import fasttx
-from _report import Reproduction, report
 
 
 def subset_convolution(f, g):
@@ -64,8 +64,8 @@ def run():
         rows.append([f"Petersen's graph, {t} colours", exact, found, 3**10, 66 << 10])
     return Reproduction(
         "bjorklund2007",
-        "Subset convolution takes O(n² 2^n) operations instead of 3^n, in exact integers. The number "
-        "of proper colourings of a graph is the value of an iterated one.",
+        "Subset convolution takes O(n² 2^n) operations instead of 3^n, in exact integers. The "
+        "number of proper colourings of a graph is the value of an iterated one.",
         ["case", "exact", "ours", "products, 3^n", "products, fast"],
         rows,
         "It does not. The exact values are those of the definition and of the chromatic polynomial "

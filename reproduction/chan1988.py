@@ -1,16 +1,16 @@
 """T. Chan 1988: the circulant nearest to a Toeplitz matrix, and what it does as a preconditioner.
 
-T. F. Chan, "An optimal circulant preconditioner for Toeplitz systems", SIAM Journal on Scientific and
-Statistical Computing 9(4), 1988: the circulant with entries ((n - k) t[k] + k t[k - n]) / n is nearest
-to T in the Frobenius norm, and conjugate gradients with it take a number of iterations that is bounded
-in n. Strang's, which copies the central diagonals (G. Strang, "A proposal for Toeplitz matrix
-calculations", Studies in Applied Mathematics 74, 1986), is beside it.
+T. F. Chan, "An optimal circulant preconditioner for Toeplitz systems", SIAM Journal on Scientific
+and Statistical Computing 9(4), 1988: the circulant with entries ((n - k) t[k] + k t[k - n]) / n is
+nearest to T in the Frobenius norm, and conjugate gradients with it take a number of iterations that
+is bounded in n. Strang's, which copies the central diagonals (G. Strang, "A proposal for Toeplitz
+matrix calculations", Studies in Applied Mathematics 74, 1986), is beside it.
 """
 
 import numpy as np
+from _report import Reproduction, report
 from scipy.sparse.linalg import LinearOperator, cg
 
-from _report import Reproduction, report
 from fasttx.structured import Circulant, Toeplitz
 
 
@@ -33,7 +33,13 @@ def iterations(t, column):
     if column is not None:
         precondition = LinearOperator((n, n), Circulant(column).solve, dtype=float)
     x, fail = cg(
-        Toeplitz(t), np.ones(n), rtol=1e-7, atol=0, M=precondition, callback=steps.append, maxiter=3000
+        Toeplitz(t),
+        np.ones(n),
+        rtol=1e-7,
+        atol=0,
+        M=precondition,
+        callback=steps.append,
+        maxiter=3000,
     )
     assert not fail
     assert np.linalg.norm(Toeplitz(t) @ x - 1) <= 2e-7 * np.sqrt(n)
@@ -72,16 +78,18 @@ def run():
         assert second[-1] <= second[0] + 3
         assert none[-1] > 1.5 * second[-1]
     info = Toeplitz(decaying(np.arange(1 << 14))).solve(np.ones(1 << 14), full_output=True)[1]
-    rows.append([f"library, n = {1 << 14}: {info.preconditioner}, to 1e-10", "", info.iterations, ""])
+    rows.append(
+        [f"library, n = {1 << 14}: {info.preconditioner}, to 1e-10", "", info.iterations, ""]
+    )
     return Reproduction(
         "chan1988",
         "Iterations of conjugate gradients: bounded in n with the nearest circulant, and with "
         "Strang's, for positive generating functions.",
         ["matrix", "no preconditioner", "Strang's", "T. Chan's"],
         rows,
-        "The bound is the theorem; the paper's own counts, for other matrices and tolerances, were "
-        "not at hand. Relative residual 1e-7, all ones on the right. The last line is the solver of "
-        "the library, which stops at its backward error.",
+        "The bound is the theorem; the paper's own counts, for other matrices and tolerances, "
+        "were not at hand. Relative residual 1e-7, all ones on the right. The last line is the "
+        "solver of the library, which stops at its backward error.",
     )
 
 

@@ -1,13 +1,14 @@
 """Cools, Kuo and Nuyens 2006: one lattice sequence that is good for all numbers of points.
 
-R. Cools, F. Y. Kuo and D. Nuyens, "Constructing embedded lattice rules for multivariate integration",
-SIAM Journal on Scientific Computing 28, 2162-2188, 2006: each component minimises the largest ratio,
-over n = 2^m, of the error to that of the vector made for n alone. The ratios stay small.
+R. Cools, F. Y. Kuo and D. Nuyens, "Constructing embedded lattice rules for multivariate
+integration", SIAM Journal on Scientific Computing 28, 2162-2188, 2006: each component minimises the
+largest ratio, over n = 2^m, of the error to that of the vector made for n alone. The ratios stay
+small.
 """
 
 import numpy as np
-
 from _report import Reproduction, report
+
 from fasttx.qmc import Lattice, lattice_error, lattice_vector
 
 DIMENSIONS = (2, 5, 10, 20, 50)
@@ -43,8 +44,9 @@ def run():
         "constructed for n alone.",
         ["dimension", "embedded", f"made for n = {SIZES[-1]} alone", "vector of the library"],
         rows,
-        "Weights 1/j², alpha = 1. The paper's ratios, for other weights and n up to 2^20, were not "
-        "at hand. The vector of the library was made for equal weights of 0.005 and n from 2^10 on.",
+        "Weights 1/j², alpha = 1. The paper's ratios, for other weights and n up to 2^20, were "
+        "not at hand. The vector of the library was made for equal weights of 0.005 and n from "
+        "2^10 on.",
     )
 
 

@@ -1,16 +1,16 @@
 """Dao, Gu, Eichhorn, Rudra and Ré 2019: fast transforms are products of butterfly factors.
 
-T. Dao, A. Gu, M. Eichhorn, A. Rudra and C. Ré, "Learning fast algorithms for linear transforms using
-butterfly factorizations", ICML 2019, arXiv:1903.05895: log2(n) factors with two entries a row hold the
-discrete Fourier transform (of permuted inputs) and the Hadamard transform, with O(n log n) parameters
-and operations.
+T. Dao, A. Gu, M. Eichhorn, A. Rudra and C. Ré, "Learning fast algorithms for linear transforms
+using butterfly factorizations", ICML 2019, arXiv:1903.05895: log2(n) factors with two entries a row
+hold the discrete Fourier transform (of permuted inputs) and the Hadamard transform, with O(n log n)
+parameters and operations.
 """
 
 import numpy as np
 import scipy.linalg
+from _report import Reproduction, report
 
 import fasttx
-from _report import Reproduction, report
 from fasttx.structured import Butterfly
 
 

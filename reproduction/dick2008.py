@@ -1,14 +1,15 @@
 """Dick 2008: digital nets of order alpha integrate smooth functions with order alpha.
 
 J. Dick, "Walsh spaces containing smooth functions and quasi-Monte Carlo rules of arbitrary high
-order", SIAM Journal on Numerical Analysis 46, 1519-1553, 2008. For functions whose Walsh coefficients
-are at most 2^(-mu_alpha(k)) the worst-case error is the sum of these over the dual net, a mean of a
-kernel over the points: of order n^-alpha, up to logarithms, for digits of alpha nets interlaced.
+order", SIAM Journal on Numerical Analysis 46, 1519-1553, 2008. For functions whose Walsh
+coefficients are at most 2^(-mu_alpha(k)) the worst-case error is the sum of these over the dual
+net, a mean of a kernel over the points: of order n^-alpha, up to logarithms, for digits of alpha
+nets interlaced.
 """
 
 import numpy as np
-
 from _report import Reproduction, report
+
 from fasttx.kernels import DSIKernel
 from fasttx.qmc import DigitalNet
 
@@ -32,7 +33,9 @@ def run():
             assert interlace == 1 or order > alpha - 0.3 * d
             assert interlace > 1 or order < 1.5
             name = "interlaced" if interlace > 1 else "Sobol'"
-            rows.append([d, alpha, name, *errors, alpha if interlace > 1 else 1, order, f"2^{last}"])
+            rows.append(
+                [d, alpha, name, *errors, alpha if interlace > 1 else 1, order, f"2^{last}"]
+            )
     return Reproduction(
         "dick2008",
         "Worst-case error over functions of smoothness alpha: order alpha for interlaced nets, "

@@ -5,8 +5,8 @@ spectrum of S terms on Z_q^n is found from O(S n) values, of q^n.
 """
 
 import numpy as np
-
 from _report import Reproduction, report
+
 from fasttx.sparse import sparse_fft_qary
 
 
@@ -28,7 +28,15 @@ def run():
             assert np.allclose(result.coefficients[order], values)
             ratios.append(result.n_queries / (sparsity * n))
             rows.append(
-                [q, sparsity, n, f"{float(q) ** n:.1e}", len(result.keys), result.n_queries, ratios[-1]]
+                [
+                    q,
+                    sparsity,
+                    n,
+                    f"{float(q) ** n:.1e}",
+                    len(result.keys),
+                    result.n_queries,
+                    ratios[-1],
+                ]
             )
         assert max(ratios) < 2 * min(ratios)
     return Reproduction(

@@ -7,9 +7,9 @@ log2(n) additions take the place of n(n - 1).
 
 import numpy as np
 import scipy.linalg
+from _report import Reproduction, report
 
 import fasttx
-from _report import Reproduction, report
 from fasttx.structured import Butterfly
 
 

@@ -1,8 +1,8 @@
 """Genz 1984: six families of integrands, each hard in its own way.
 
 A. Genz, "Testing multidimensional integration routines", in Tools, Methods and Languages for
-Scientific and Engineering Computation, 1984. An integrand of a family has difficulties a, scaled to a
-given sum, and places u drawn at random; integrals are known in closed form. Routines are given a
+Scientific and Engineering Computation, 1984. An integrand of a family has difficulties a, scaled to
+a given sum, and places u drawn at random; integrals are known in closed form. Routines are given a
 tolerance, and judged by the errors that they keep and the number of points that they take.
 """
 
@@ -11,9 +11,9 @@ import math
 import warnings
 
 import numpy as np
+from _report import Reproduction, report
 from scipy.special import erf
 
-from _report import Reproduction, report
 from fasttx.gp import bayesian_cubature, qmc_cubature
 
 D, TRIALS, TOLERANCE = 4, 10, 1e-3
@@ -86,8 +86,8 @@ def run():
         rows.append(row)
     return Reproduction(
         "genz1984",
-        f"Share of {TRIALS} integrands in {D} dimensions whose relative error is within the tolerance "
-        f"of {TOLERANCE:g}, the median error and the median number of points.",
+        f"Share of {TRIALS} integrands in {D} dimensions whose relative error is within the "
+        f"tolerance of {TOLERANCE:g}, the median error and the median number of points.",
         ["family", "Bayesian", "error", "points", "by coefficients", "error", "points"],
         rows,
         "The paper proposes the test; its results are for routines of its time and not comparable. "

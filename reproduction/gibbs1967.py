@@ -6,9 +6,9 @@ indices, Walsh functions are what exponentials are to the Fourier transform.
 """
 
 import numpy as np
+from _report import Reproduction, report
 
 import fasttx
-from _report import Reproduction, report
 
 
 def run():

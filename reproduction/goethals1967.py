@@ -8,13 +8,14 @@ Mathematics 19, 1001-1010, 1967. With R the reversal of order t, the array
     [ -CR -DᵀR    A    BᵀR ]
     [ -DR  CᵀR  -BᵀR    A  ]
 
-has W Wᵀ = I ⊗ (A Aᵀ + B Bᵀ + C Cᵀ + D Dᵀ): where Williamson's rows must be symmetric, these need not.
+has W Wᵀ = I ⊗ (A Aᵀ + B Bᵀ + C Cᵀ + D Dᵀ): where Williamson's rows must be symmetric, these need
+not.
 """
 
 import numpy as np
+from _report import Reproduction, report
 
 import fasttx
-from _report import Reproduction, report
 from fasttx.structured import Circulant
 
 
@@ -44,8 +45,8 @@ def run():
     rows.append([f"H Hᵀ = n I for n = {', '.join(map(str, orders))}", len(orders), len(orders)])
     return Reproduction(
         "goethals1967",
-        "The array of four circulants A, B, C, D has W Wᵀ = I ⊗ (A Aᵀ + B Bᵀ + C Cᵀ + D Dᵀ), without "
-        "any symmetry. It carries the Hadamard matrices of the library beyond Paley's.",
+        "The array of four circulants A, B, C, D has W Wᵀ = I ⊗ (A Aᵀ + B Bᵀ + C Cᵀ + D Dᵀ), "
+        "without any symmetry. It carries the Hadamard matrices of the library beyond Paley's.",
         ["case", "theorem", "ours"],
         rows,
         "It does not: exact in integers.",

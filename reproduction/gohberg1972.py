@@ -1,15 +1,15 @@
 """Gohberg and Semencul 1972: two columns give the inverse of a Toeplitz matrix.
 
 I. Gohberg and A. Semencul, "On the inversion of finite Toeplitz matrices and their continuous
-analogs", Matematicheskie Issledovaniya 7(2), 1972. With x and y the first and the last column of the
-inverse, x[0] T^-1 is a difference of two products of triangular Toeplitz matrices, so that a solution
-takes a few convolutions.
+analogs", Matematicheskie Issledovaniya 7(2), 1972. With x and y the first and the last column of
+the inverse, x[0] T^-1 is a difference of two products of triangular Toeplitz matrices, so that a
+solution takes a few convolutions.
 """
 
 import numpy as np
+from _report import Reproduction, report
 from scipy.linalg import toeplitz
 
-from _report import Reproduction, report
 from fasttx.structured import Toeplitz
 
 

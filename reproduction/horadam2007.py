@@ -1,13 +1,13 @@
 """Horadam 2007: for which orders Hadamard matrices are known.
 
-K. J. Horadam, *Hadamard Matrices and Their Applications*, Princeton University Press, 2007, chapters
-2 and 3. Multiples of four up to 664 all have one; 668 is the smallest order that is open.
+K. J. Horadam, *Hadamard Matrices and Their Applications*, Princeton University Press, 2007,
+chapters 2 and 3. Multiples of four up to 664 all have one; 668 is the smallest order that is open.
 """
 
 import numpy as np
+from _report import Reproduction, report
 
 import fasttx
-from _report import Reproduction, report
 
 
 def run():

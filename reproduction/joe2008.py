@@ -1,16 +1,16 @@
 """Joe and Kuo 2008: Sobol' sequences with better two-dimensional projections.
 
 S. Joe and F. Y. Kuo, "Constructing Sobol sequences with better two-dimensional projections", SIAM
-Journal on Scientific Computing 30, 2635-2654, 2008: initial direction numbers chosen by the t-values
-of all pairs of coordinates, which keep Sobol's Property A.
+Journal on Scientific Computing 30, 2635-2654, 2008: initial direction numbers chosen by the
+t-values of all pairs of coordinates, which keep Sobol's Property A.
 """
 
 import itertools
 
 import numpy as np
+from _report import Reproduction, report
 from scipy.stats import qmc
 
-from _report import Reproduction, report
 from fasttx.qmc import DigitalNet, sobol_matrices
 
 DIMENSIONS = 40
@@ -18,7 +18,10 @@ DIMENSIONS = 40
 
 def rows_of(columns, m, bits):
     """The first m rows of a matrix given by columns, as integers whose bit c is column c."""
-    return [sum((int(v) >> (bits - 1 - r) & 1) << c for c, v in enumerate(columns[:m])) for r in range(m)]
+    return [
+        sum((int(v) >> (bits - 1 - r) & 1) << c for c, v in enumerate(columns[:m]))
+        for r in range(m)
+    ]
 
 
 def independent(vectors):
@@ -34,7 +37,7 @@ def independent(vectors):
 
 
 def pair_t(first, second, m):
-    """t of the net of 2^m points that two matrices make: m less the strength."""
+    """T of the net of 2^m points that two matrices make: m less the strength."""
     for strength in range(m, 0, -1):
         if all(independent(first[:a] + second[: strength - a]) for a in range(strength + 1)):
             return m - strength
@@ -49,7 +52,9 @@ def t_values(matrices, m):
 def property_a(matrices):
     """Whether the first 2^d points lie one in each of the 2^d half-cubes, for each d."""
     firsts = [rows_of(columns, 52, 53)[0] for columns in matrices]
-    return all(independent([v & ((1 << d) - 1) for v in firsts[:d]]) for d in range(1, len(firsts) + 1))
+    return all(
+        independent([v & ((1 << d) - 1) for v in firsts[:d]]) for d in range(1, len(firsts) + 1)
+    )
 
 
 def run():
@@ -72,13 +77,13 @@ def run():
         rows.append([f"largest t, 2^{m} points", "", *largest])
     return Reproduction(
         "joe2008",
-        "Quality t of the projections onto pairs of the first 40 coordinates, the lower the better, "
-        "beside direction numbers drawn at random for the same polynomials.",
+        "Quality t of the projections onto pairs of the first 40 coordinates, the lower the "
+        "better, beside direction numbers drawn at random for the same polynomials.",
         ["case", "paper", "Joe and Kuo's numbers", "drawn, three times"],
         rows,
-        "The paper compares with earlier direction numbers, in tables that were not at hand; random "
-        "ones take their place, averages over three draws (n: Property A does not hold). Its numbers "
-        "go to 21201 dimensions, and Property A to 1111.",
+        "The paper compares with earlier direction numbers, in tables that were not at hand; "
+        "random ones take their place, averages over three draws (n: Property A does not hold). "
+        "Its numbers go to 21201 dimensions, and Property A to 1111.",
     )
 
 

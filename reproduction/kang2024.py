@@ -1,13 +1,13 @@
 """Kang, Erginbas, Butler, Pedarsani and Ramchandran 2024: sparse Möbius transforms.
 
 "Learning to understand: identifying interactions via the Möbius transform", NeurIPS 2024,
-arXiv:2402.02631: K interactions among n inputs are found from O(K n) values, without adaptation, and
-from O(K t log n) values if each is among at most t inputs, under noise too.
+arXiv:2402.02631: K interactions among n inputs are found from O(K n) values, without adaptation,
+and from O(K t log n) values if each is among at most t inputs, under noise too.
 """
 
 import numpy as np
-
 from _report import Reproduction, report
+
 from fasttx.sparse import sparse_moebius
 
 SPARSITY, DEGREE = 50, 3
@@ -61,14 +61,15 @@ def run():
         assert max(ratios) < 2 * min(ratios)
     return Reproduction(
         "kang2024",
-        "Of n inputs, K interactions are found from O(K n) values, and from O(K t log n) where they "
-        "are among at most t inputs: the ratio of values to that stays bounded.",
+        "Of n inputs, K interactions are found from O(K n) values, and from O(K t log n) where "
+        "they are among at most t inputs: the ratio of values to that stays bounded.",
         ["inputs each", "noise", "n", "sets found", "values", "bound", "values / bound"],
         rows,
         "The paper's theorems leave the constants open. K = 50 random sets with coefficients ±1, "
-        "repeated ones taken once. The bound with t is met for n of some hundred on only: below, as "
-        "many tests of single inputs are cheaper than a group test. The noise is 1 per cent of a "
-        "coefficient; with 10 per cent no set is found in 93190 values, as noise adds up over bins.",
+        "repeated ones taken once. The bound with t is met for n of some hundred on only: below, "
+        "as many tests of single inputs are cheaper than a group test. The noise is 1 per cent "
+        "of a coefficient; with 10 per cent no set is found in 93190 values, as noise adds up "
+        "over bins.",
     )
 
 

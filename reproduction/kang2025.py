@@ -1,19 +1,19 @@
 """Kang et al. 2025 (SPEX): spectral explanations are more faithful than marginal ones.
 
 J. S. Kang, L. Butler, A. Agarwal, Y. E. Erginbas, R. Pedarsani, B. Yu and K. Ramchandran, "SPEX:
-scaling feature interaction explanations for LLMs", ICML 2025, arXiv:2502.13870. A model is a function
-of masks of its inputs; its sparse Walsh spectrum explains masked outputs better than attributions to
-single inputs, by up to 20 per cent of R² at long inputs.
+scaling feature interaction explanations for LLMs", ICML 2025, arXiv:2502.13870. A model is a
+function of masks of its inputs; its sparse Walsh spectrum explains masked outputs better than
+attributions to single inputs, by up to 20 per cent of R² at long inputs.
 """
 
 import warnings
 
 import numpy as np
+from _report import Reproduction, report
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LassoCV
 
-from _report import Reproduction, report
 from fasttx.sparse import sparse_fwht
 
 DEGREE = 5
@@ -66,9 +66,9 @@ def run():
         "more for long inputs.",
         ["model", "calls", "terms", "R², spectrum", "R², Lasso", "difference"],
         rows,
-        "No language model: boosted trees, and sums of rules of up to five inputs, which are sparse. "
-        "Lasso is given at most 4000 masks, with which it has converged. The figure of the paper is "
-        "for language models and not to be had here.",
+        "No language model: boosted trees, and sums of rules of up to five inputs, which are "
+        "sparse. Lasso is given at most 4000 masks, with which it has converged. The figure of "
+        "the paper is for language models and not to be had here.",
     )
 
 

@@ -1,13 +1,13 @@
 """Karloff 1993: mismatches of a pattern at all places, approximately, in n log n.
 
-H. Karloff, "Fast algorithms for approximately counting mismatches", Information Processing Letters 48,
-53-60, 1993: random maps of the symbols to signs give counts within a factor 1 ± epsilon with a number
-of convolutions that does not depend on the alphabet.
+H. Karloff, "Fast algorithms for approximately counting mismatches", Information Processing Letters
+48, 53-60, 1993: random maps of the symbols to signs give counts within a factor 1 ± epsilon with a
+number of convolutions that does not depend on the alphabet.
 """
 
 import numpy as np
-
 from _report import Reproduction, report
+
 from fasttx.structured import sliding_hamming
 
 N, M, DELTA = 20000, 500, 0.01
@@ -29,10 +29,13 @@ def run():
             errors = np.abs(found - exact) / exact
             missed = float(np.mean(errors > epsilon))
             assert missed <= DELTA
-            rows.append([symbols, epsilon, f"at most {DELTA:.0%}", f"{missed:.2%}", float(errors.max())])
+            rows.append(
+                [symbols, epsilon, f"at most {DELTA:.0%}", f"{missed:.2%}", float(errors.max())]
+            )
     return Reproduction(
         "karloff1993",
-        "Counts of mismatches within a factor 1 ± ε, at each place with probability 1 − δ, δ = 0.01.",
+        "Counts of mismatches within a factor 1 ± ε, at each place with probability 1 − δ, δ = "
+        "0.01.",
         ["symbols", "ε", "places outside, theorem", "ours", "largest relative error"],
         rows,
         f"It does not. A text of {N} and a pattern of {M} symbols. The paper makes the maps "

@@ -1,20 +1,20 @@
 """Li, Bradley, Pawar and Ramchandran 2015 (SPRIGHT): sparse Walsh-Hadamard transforms by peeling.
 
-"SPRIGHT: a fast and robust framework for sparse Walsh-Hadamard transform", arXiv:1508.06336. K terms
-fall into B bins in each of C groups; density evolution says what share of them peeling leaves, and
-that for C = 3 none are left from 0.4073 bins a term and group on. Under noise O(K log N) samples
-suffice, N = 2^n, at a constant ratio of signal to noise.
+"SPRIGHT: a fast and robust framework for sparse Walsh-Hadamard transform", arXiv:1508.06336. K
+terms fall into B bins in each of C groups; density evolution says what share of them peeling
+leaves, and that for C = 3 none are left from 0.4073 bins a term and group on. Under noise O(K log
+N) samples suffice, N = 2^n, at a constant ratio of signal to noise.
 """
 
 import math
 
 import numpy as np
-
 from _report import Reproduction, report
+
 from fasttx.sparse import SparsePlan, density_evolution, peeling_threshold
 
 N_BITS, SPARSITY, TRIALS = 40, 1500, 3
-METHODS = (("nso", "n², sublinear time"), ("near-linear", "n"), ("so", "n, sublinear time"))
+METHODS = ("nso", "near-linear", "so")
 
 
 def planted(n, sparsity, rng):
@@ -66,7 +66,7 @@ def run():
         # What K of a few thousand adds: fluctuations of 1/sqrt(K), larger near the threshold.
         assert abs(ours - theory) < (0.05 if abs(load - 0.4073) < 0.03 else 0.02)
         rows.append([f"terms left, {load} bins a term and group", theory, ours, ""])
-    for method, order in METHODS:
+    for method in METHODS:
         for n in (14, 20):
             shares = []
             for snr in (-4, 0, 4, 8):
@@ -77,8 +77,9 @@ def run():
             rows.append([f"{method}, n = {n}: all found at -4, 0, 4, 8 dB", "", text, samples])
     return Reproduction(
         "li2015",
-        "Peeling with three groups leaves what density evolution says, and nothing from 0.4073 bins "
-        "a term and group on. Under noise all terms are found above some ratio of signal to noise.",
+        "Peeling with three groups leaves what density evolution says, and nothing from 0.4073 "
+        "bins a term and group on. Under noise all terms are found above some ratio of signal to "
+        "noise.",
         ["case", "theory", "ours", "samples"],
         rows,
         "Peeling: 2048 bins a group, 3413 to 6827 terms on 40 bits, means of three trials; the "

@@ -1,13 +1,13 @@
 """Lin and Costello 2004: parameters of binary BCH codes and free distances of convolutional codes.
 
-S. Lin and D. J. Costello, *Error Control Coding*, 2nd edition, Pearson, 2004: the table of narrow-sense
-primitive BCH codes (chapter 6), and the best rate 1/2 and 1/3 codes of memory 6 (chapter 12). The
-library measures a sparse spectrum through parity rows and code words of these.
+S. Lin and D. J. Costello, *Error Control Coding*, 2nd edition, Pearson, 2004: the table of
+narrow-sense primitive BCH codes (chapter 6), and the best rate 1/2 and 1/3 codes of memory 6
+(chapter 12). The library measures a sparse spectrum through parity rows and code words of these.
 """
 
 import numpy as np
-
 from _report import Reproduction, report
+
 from fasttx.sparse._codes import BCH, Convolutional, bch_rows
 
 # Length: (information bits k, errors corrected t).
@@ -36,7 +36,9 @@ def corrects(n, t, rng):
 
 
 def free_distance(count):
-    """Least weight of a code word other than zero, over all messages of 12 bits that start with 1."""
+    """Least weight of a code word other than zero, over all messages of 12 bits that start with "
+    "1.
+    """
     code = Convolutional(12, count)
     messages = np.arange(1, 1 << 12, 2, dtype=np.uint64)
     weights = (np.bitwise_count(code.rows[:, 0] & messages[:, None]) & 1).sum(axis=1)
@@ -58,8 +60,8 @@ def run():
         rows.append([f"convolutional, rate 1/{count}, free distance", distance, found, ""])
     return Reproduction(
         "lin2004",
-        "Information bits k and corrected errors t of BCH codes, and free distances of convolutional "
-        "codes of memory 6.",
+        "Information bits k and corrected errors t of BCH codes, and free distances of "
+        "convolutional codes of memory 6.",
         ["code", "book", "ours", "200 random errors each"],
         rows,
         "It does not. Codes of length 63 to 255 are a part of the table. Free distances are least "

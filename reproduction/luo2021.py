@@ -1,15 +1,16 @@
 """Luo et al. 2021: kernelised attention with relative positions in n log n.
 
-S. Luo, S. Li, T. Cai, D. He, D. Peng, S. Zheng, G. Ke, L. Wang and T.-Y. Liu, "Stable, fast and accurate:
-kernelized attention with relative positional encoding", NeurIPS 2021: a bias that depends on i - j
-makes the sums over keys Toeplitz products, so that Fourier transforms take n² down to n log n.
+S. Luo, S. Li, T. Cai, D. He, D. Peng, S. Zheng, G. Ke, L. Wang and T.-Y. Liu, "Stable, fast and
+accurate: kernelized attention with relative positional encoding", NeurIPS 2021: a bias that depends
+on i - j makes the sums over keys Toeplitz products, so that Fourier transforms take n² down to n
+log n.
 """
 
 import time
 
 import numpy as np
-
 from _report import Reproduction, report
+
 from fasttx.structured import toeplitz_attention
 
 FEATURES = 16
@@ -50,9 +51,9 @@ def run():
         "weights: largest deviation from the definition, and times.",
         ["n", "weights", "deviation", "both sides", "causal"],
         rows,
-        "Deviations are rounding. 16 features, values of 16 numbers, a bias that oscillates and decays; the "
-        "definition is evaluated up to n = 2048. The paper's results on translation, language and "
-        "images need training and are not repeated.",
+        "Deviations are rounding. 16 features, values of 16 numbers, a bias that oscillates and "
+        "decays; the definition is evaluated up to n = 2048. The paper's results on translation, "
+        "language and images need training and are not repeated.",
     )
 
 

@@ -9,8 +9,8 @@ in place of O(d n²), with the same vectors as a result.
 import time
 
 import numpy as np
-
 from _report import Reproduction, report
+
 from fasttx.qmc import lattice_vector
 
 
@@ -41,7 +41,9 @@ def run():
         start = time.perf_counter()
         lattice_vector(n, 10)
         seconds = time.perf_counter() - start
-        rows.append([f"n = 2^{m}, d = 10", "", f"{seconds:.3f} s", f"{seconds / n / m * 1e9:.2f} ns"])
+        rows.append(
+            [f"n = 2^{m}, d = 10", "", f"{seconds:.3f} s", f"{seconds / n / m * 1e9:.2f} ns"]
+        )
     return Reproduction(
         "nuyens2006",
         "Each component of the fast construction is the best of all candidates, in O(d n log n): "

@@ -1,17 +1,17 @@
 """Owen 1995: nested scrambling keeps a net a net, and makes errors of smooth integrands smaller.
 
-A. B. Owen, "Randomly permuted (t,m,s)-nets and (t,s)-sequences", in Monte Carlo and Quasi-Monte Carlo
-Methods in Scientific Computing, Lecture Notes in Statistics 106, 1995. Each point is uniform, so that
-means are unbiased; for smooth integrands their variance is of order n^-3, up to logarithms (Owen, "Scrambled
-net variance for integrals of smooth functions", Annals of Statistics 25, 1997), where that of random
-points is of order n^-1.
+A. B. Owen, "Randomly permuted (t,m,s)-nets and (t,s)-sequences", in Monte Carlo and Quasi-Monte
+Carlo Methods in Scientific Computing, Lecture Notes in Statistics 106, 1995. Each point is uniform,
+so that means are unbiased; for smooth integrands their variance is of order n^-3, up to logarithms
+(Owen, "Scrambled net variance for integrals of smooth functions", Annals of Statistics 25, 1997),
+where that of random points is of order n^-1.
 """
 
 import itertools
 
 import numpy as np
-
 from _report import Reproduction, report
+
 from fasttx.qmc import DigitalNet
 
 REPLICATIONS = 64
@@ -28,7 +28,9 @@ def t_value(raw, bits):
                 cell = np.zeros(n, np.uint64)
                 for j, cut in enumerate(cuts):
                     cell = cell << np.uint64(cut) | raw[:, j] >> np.uint64(bits - cut)
-                even &= bool((np.bincount(cell.astype(int), minlength=1 << volume) == n >> volume).all())
+                even &= bool(
+                    (np.bincount(cell.astype(int), minlength=1 << volume) == n >> volume).all()
+                )
         if even:
             return m - volume
     return m
@@ -43,7 +45,9 @@ def run():
     rows, d = [], 2
     for dim in (2, 3, 5):
         plain = t_value(DigitalNet(dim, randomize=None).random_raw(256), 53)
-        scrambled = [t_value(DigitalNet(dim, randomize="nus", rng=s).random_raw(256), 53) for s in (0, 1, 2)]
+        scrambled = [
+            t_value(DigitalNet(dim, randomize="nus", rng=s).random_raw(256), 53) for s in (0, 1, 2)
+        ]
         assert set(scrambled) == {plain}
         rows.append([f"t of 256 points, d = {dim}", plain, scrambled[0], ""])
     sizes, nets, random = (1 << 6, 1 << 9, 1 << 12), [], []
@@ -65,8 +69,8 @@ def run():
         "integrands root mean square errors of order 1.5 instead of 0.5.",
         ["case", "unscrambled, or random", "scrambled", "theory"],
         rows,
-        f"Orders are between 64 and 4096 points, from {REPLICATIONS} replications in d = {d}, and up "
-        "to logarithms. The order 1.5 is of a later paper of the author.",
+        f"Orders are between 64 and 4096 points, from {REPLICATIONS} replications in d = {d}, and "
+        "up to logarithms. The order 1.5 is of a later paper of the author.",
     )
 
 

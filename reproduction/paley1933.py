@@ -7,9 +7,9 @@ multiples of 4 up to 200 but six.
 
 import numpy as np
 import sympy
+from _report import Reproduction, report
 
 import fasttx
-from _report import Reproduction, report
 
 LAST = 200
 

@@ -1,14 +1,14 @@
 """Pawar and Ramchandran 2018 (FFAST): sparse discrete Fourier transforms by peeling.
 
 "FFAST: an algorithm for computing an exactly k-sparse DFT in O(k log k) time", IEEE Transactions on
-Information Theory 64, 2018, arXiv:1305.0870. Subsampling by coprime factors aliases the spectrum into
-bins; peeling with d of them needs eta bins a coefficient in each, so that less than 4 k samples do
-for k = n^delta, delta < 0.99.
+Information Theory 64, 2018, arXiv:1305.0870. Subsampling by coprime factors aliases the spectrum
+into bins; peeling with d of them needs eta bins a coefficient in each, so that less than 4 k
+samples do for k = n^delta, delta < 0.99.
 """
 
 import numpy as np
-
 from _report import Reproduction, report
+
 from fasttx.sparse import peeling_threshold, sparse_fft
 
 ETA = {2: 1.0000, 3: 0.4073, 4: 0.3237, 5: 0.2850, 6: 0.2616, 7: 0.2456, 8: 0.2336, 9: 0.2244}
@@ -43,9 +43,9 @@ def run():
         ["case", "paper", "ours", ""],
         rows,
         "Thresholds agree to the four digits of the paper. The paper's fewer samples are for two "
-        "shifts of each stage in exact arithmetic and k to infinity. The library takes more shifts, "
-        "so that frequencies are told apart in floating point for any n, more bins than the "
-        "threshold, and samples that are held out.",
+        "shifts of each stage in exact arithmetic and k to infinity. The library takes more "
+        "shifts, so that frequencies are told apart in floating point for any n, more bins than "
+        "the threshold, and samples that are held out.",
     )
 
 

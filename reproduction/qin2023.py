@@ -1,14 +1,15 @@
 """Qin and Zhong 2023: a Toeplitz operator as a recurrence, exactly.
 
 Z. Qin and Y. Zhong, "Accelerating Toeplitz neural network with constant-time inference complexity",
-EMNLP 2023, 12206-12215: a causal Toeplitz operator of length n is a diagonal state-space model whose
-poles are on a circle, found by one Fourier transform; a sample then costs the same at any time.
+EMNLP 2023, 12206-12215: a causal Toeplitz operator of length n is a diagonal state-space model
+whose poles are on a circle, found by one Fourier transform; a sample then costs the same at any
+time.
 """
 
 import numpy as np
+from _report import Reproduction, report
 from scipy.linalg import toeplitz
 
-from _report import Reproduction, report
 from fasttx.structured import toeplitz_to_ssm
 
 
@@ -22,7 +23,9 @@ def run():
             model = toeplitz_to_ssm(t, decay=decay)
             steps = np.array([model.step(v) for v in x])
             model.reset()
-            gaps = [float(np.abs(y - exact).max() / np.abs(exact).max()) for y in (steps, model.run(x))]
+            gaps = [
+                float(np.abs(y - exact).max() / np.abs(exact).max()) for y in (steps, model.run(x))
+            ]
             assert max(gaps) < 1e-10
             rows.append([n, decay, *gaps, f"{n // 2 + 1} states", n])
     return Reproduction(

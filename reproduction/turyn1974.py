@@ -8,10 +8,10 @@ follow four sequences of length 2g + 1 whose autocorrelations cancel, and a Hada
 """
 
 import numpy as np
-
-import fasttx
 from _report import Reproduction, report
 from goethals1967 import array
+
+import fasttx
 
 LONGEST = 64
 # Pairs of lengths 2, 10 and 26 that no products give.
@@ -84,9 +84,9 @@ def run():
         "autocorrelations cancel, and Hadamard matrices of order 4 (2g + 1).",
         ["g", "autocorrelation, theorem", "ours", "order", "H Hᵀ = n I"],
         rows,
-        f"It does not; lengths up to {LONGEST}. The library keeps such rows for the orders 188, 236 "
-        "(Turyn-type sequences of lengths 16 and 20) and 324 (a Golay pair of length 40), which "
-        "Paley's constructions leave open.",
+        f"It does not; lengths up to {LONGEST}. The library keeps such rows for the orders 188, "
+        "236 (Turyn-type sequences of lengths 16 and 20) and 324 (a Golay pair of length 40), "
+        "which Paley's constructions leave open.",
     )
 
 

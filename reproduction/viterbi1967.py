@@ -2,14 +2,15 @@
 
 A. J. Viterbi, "Error bounds for convolutional codes and an asymptotically optimum decoding
 algorithm", IEEE Transactions on Information Theory 13, 260-269, 1967. The message that explains
-noisy values best is found in time linear in its length, and errors fall exponentially below a bound.
+noisy values best is found in time linear in its length, and errors fall exponentially below a
+bound.
 """
 
 import math
 
 import numpy as np
-
 from _report import Reproduction, report
+
 from fasttx.sparse._codes import Convolutional
 
 LENGTH, MESSAGES = 100, 4000
@@ -17,7 +18,9 @@ LENGTH, MESSAGES = 100, 4000
 
 def code_words(code, messages):
     """Signs of the code words of packed messages."""
-    odd = sum(np.bitwise_count(messages[:, None, w] & code.rows[:, w]) for w in range(code.rows.shape[1]))
+    odd = sum(
+        np.bitwise_count(messages[:, None, w] & code.rows[:, w]) for w in range(code.rows.shape[1])
+    )
     return 1.0 - 2.0 * (odd & 1)
 
 
@@ -44,7 +47,7 @@ def bit_errors(decibel, rng):
 
 
 def union_bound(decibel):
-    """Bound of the bit errors by the weights of the code (171, 133): 36 at 10, 211 at 12, …"""
+    """Bound the share of wrong bits by the least weights of code words and their bits."""
     weights = {10: 36, 12: 211, 14: 1404, 16: 11633, 18: 77433, 20: 502690}
     snr = 10 ** (decibel / 10) / 2
     return sum(w * math.erfc(math.sqrt(d * snr)) / 2 for d, w in weights.items())

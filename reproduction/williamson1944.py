@@ -1,18 +1,18 @@
 """Williamson 1944: Hadamard matrices of order 4t from four symmetric circulants.
 
 J. Williamson, "Hadamard's determinant theorem and the sum of four squares", Duke Mathematical
-Journal 11, 65-81, 1944. Four symmetric ±1 rows of length t whose power spectra add up to 4t at every
-frequency give a matrix of order 4t. At frequency zero these are squares of the rows' sums: 4t as a
-sum of four odd squares. All such rows are found here for the odd t up to 19.
+Journal 11, 65-81, 1944. Four symmetric ±1 rows of length t whose power spectra add up to 4t at
+every frequency give a matrix of order 4t. At frequency zero these are squares of the rows' sums: 4t
+as a sum of four odd squares. All such rows are found here for the odd t up to 19.
 """
 
 import itertools
 from math import gcd
 
 import numpy as np
+from _report import Reproduction, report
 
 import fasttx
-from _report import Reproduction, report
 from fasttx.structured import Circulant
 
 
@@ -56,7 +56,9 @@ def entries(seed, t, unit=1):
 
 def exact(rows, t):
     """Whether the periodic autocorrelations cancel, in integers."""
-    total = sum(np.array([a @ np.roll(a, s) for s in range(t)]) for a in (entries(r, t) for r in rows))
+    total = sum(
+        np.array([a @ np.roll(a, s) for s in range(t)]) for a in (entries(r, t) for r in rows)
+    )
     return not total[1:].any()
 
 
@@ -101,14 +103,14 @@ def run():
     rows.append([172, "yes", "", "in the library", ""])
     return Reproduction(
         "williamson1944",
-        "Four symmetric circulants of order t give a Hadamard matrix of order 4t, and 4t as a sum of "
-        "four odd squares; Williamson's paper has the first matrix of order 172.",
+        "Four symmetric circulants of order t give a Hadamard matrix of order 4t, and 4t as a "
+        "sum of four odd squares; Williamson's paper has the first matrix of order 172.",
         ["order", "a matrix", "classes, known", "classes, ours", "squares of row sums"],
         rows,
-        "All quadruples are searched, which the paper could not; the number of classes, up to order, "
-        "signs and multiplication by units, is beside that of Holzmann, Kharaghani and "
-        "Tayfeh-Rezaie (2008). Of order 172 the library keeps one matrix, with four circulants whose "
-        "rows are symmetric as well.",
+        "All quadruples are searched, which the paper could not; the number of classes, up to "
+        "order, signs and multiplication by units, is beside that of Holzmann, Kharaghani and "
+        "Tayfeh-Rezaie (2008). Of order 172 the library keeps one matrix, with four circulants "
+        "whose rows are symmetric as well.",
     )
 
 
