@@ -54,9 +54,9 @@ def run():
         "function: values over k log2(n) stay bounded as n grows.",
         ["edges k", "vertices n", "edges found", "values", "values / (k log2 n)"],
         rows,
-        "The paper's theorem leaves the constant open; its algorithm reduces hashed bins one "
-        "term at a time, where the library peels and reads keys from syndromes of BCH codes. "
-        "Values go up in steps, with the number of bins, a power of two, and the code's field.",
+        "The paper's theorem leaves the constant open, and its algorithm is another one: the "
+        "library peels, and reads keys from syndromes of BCH codes. Values go up in steps, with "
+        "the number of bins, a power of two, and the code's field.",
     )
 
 

@@ -2,9 +2,10 @@
 
 T. F. Chan, "An optimal circulant preconditioner for Toeplitz systems", SIAM Journal on Scientific
 and Statistical Computing 9(4), 1988: the circulant with entries ((n - k) t[k] + k t[k - n]) / n is
-nearest to T in the Frobenius norm, and conjugate gradients with it take a number of iterations that
-is bounded in n. Strang's, which copies the central diagonals (G. Strang, "A proposal for Toeplitz
-matrix calculations", Studies in Applied Mathematics 74, 1986), is beside it.
+nearest to T in the Frobenius norm. Conjugate gradients with it, as with Strang's, which copies the
+central diagonals (G. Strang, "A proposal for Toeplitz matrix calculations", Studies in Applied
+Mathematics 74, 1986), take a number of iterations that is bounded in n (R. H. Chan and M. K. Ng,
+"Conjugate gradient methods for Toeplitz systems", SIAM Review 38(3), 1996).
 """
 
 import numpy as np

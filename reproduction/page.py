@@ -28,12 +28,13 @@ SUBJECTS = {
     "Structured matrices": "chan1988 dao2019 gohberg1972 karloff1993 luo2021 qin2023",
     "Sparse transforms": "li2015 amrollahi2019 erginbas2023 kang2024 kang2025 pawar2018 lin2004 "
     "viterbi1967",
-    "Points, kernels and cubature": "baldeaux2012 cools2006 dick2008 genz1984 jagadeeswaran2019 "
-    "joe2008 nuyens2006 owen1995",
+    "Points, kernels and cubature": "baldeaux2012 cools2006 dick2008 faure1982 genz1984 "
+    "jagadeeswaran2019 joe2008 nuyens2006 owen1995",
     "Sketches, random features and thinning": "ailon2009 avron2010 cohen2017 dwivedi2021 "
     "fandina2022 frady2018 halko2011 indyk2025 le2014 shetty2021 tropp2019 yu2016 zhang2021",
     "Quantizers": "dettmers2023 gao2024 gao2024a gao2024b jeon2025 tseng2024 vargaftik2022 "
     "yvinec2023 zandieh2024 zandieh2025",
+    "Boolean functions and S-boxes": "carlet2021 matsui1994",
 }
 OTHER = "Other methods"
 
