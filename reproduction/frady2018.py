@@ -62,7 +62,7 @@ def run() -> Reproduction:
         rows,
         "The theory of the paper is asserted to 0.03 for all three; the library's own also knows "
         "that a symbol is not noise to itself. Places are marked by independent keys in the place "
-        "of powers of a permutation, which the paper finds to be equivalent. More symbols D bring "
+        "of powers of a permutation; the statistics are the same. More symbols D bring "
         "more bits; the paper's plots were not at hand.",
     )
 
