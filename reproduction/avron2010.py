@@ -75,8 +75,8 @@ def run() -> Reproduction:
             "excess",
         ),
         rows,
-        "(1 + r) / (1 - r), r = sqrt(n / rows) = 1/2, is the limit for normal sketches, asserted to "
-        "25 percent; errors then halve in an iteration, so that 40 are enough for 1e-12. Rounding "
+        "(1 + r) / (1 - r), r = sqrt(n / rows) = 1/2, is the limit for normal sketches, asserted "
+        "to 25 percent; errors then halve in an iteration, so that 40 are enough for 1e-12. Rounding "
         "errors cost ten more for a condition number of 1e8. The paper plots the like for larger "
         "matrices, and times beside LAPACK's, which are in the benchmarks of this project. "
         "Iterations are conjugate gradients in the place of LSQR; LSQR alone was stopped at 500. "

@@ -65,7 +65,7 @@ def run() -> Reproduction:
         ),
         rows,
         f"Matrices of {N} x {N} with these singular values; the paper's are larger. Errors are of "
-        "rank k + p and may be below the best of rank k. Iterations here build a block Krylov space, "
+        "rank k + p and may be below the best of rank k. Iterations build a block Krylov space, "
         "which contains that of power iterations. All bounds are asserted.",
     )
 

@@ -2,8 +2,8 @@
 
 P. Indyk, M. Kapralov, K. Sheth and T. Wagner, "Improved algorithms for kernel matrix-vector
 multiplication under sparsity assumptions", ICLR 2025, theorem 1.1. arXiv:2507.23539. For a Gaussian
-kernel matrix K and any vector x, y with ||K x - y|| <= e ||x|| is found in time d n^1.89 / e^2 up to
-logarithms, if all but the n largest entries of K sum up to a constant times these: below 4.6 times
+kernel matrix K and any vector x, y with ||K x - y|| <= e ||x|| is found in time d n^1.89 / e^2, up
+to logarithms, if all but the n largest entries of K sum up to a constant times these: below 4.6 times
 in attention matrices of BERT.
 """
 
@@ -50,16 +50,16 @@ def run() -> Reproduction:
     rows.append(("exponent of the work: paper 1.89", "", "", "", "", slope))
     return Reproduction(
         "indyk2025",
-        "Mean sum of a row, sum of all but the n largest entries over that of these, the error over "
+        "Mean sum of a row, sum of all but the n largest entries over that of these, error over "
         "||x||, and entries evaluated.",
         ("n", "row sum", "tail / head", "error", "share evaluated", "entries a row"),
         rows,
         f"Clusters in {D} dimensions, of a constant number of keys, in the place of attention of "
-        f"BERT on SQuAD; the tail over the head is larger than the paper's, but does not grow either. "
-        f"Products for normal x and e = {EPSILON}, compared with dense ones up to "
-        "n = 4000. The exponent is of the entries evaluated. The algorithm is another one: "
-        "clusters of queries and keys with rigorous bounds in the place of sampling and hashing. It "
-        "refuses data on which it would be no faster, where the paper's theorem still holds.",
+        "BERT on SQuAD; the tail over the head is larger than the paper's, but does not grow. "
+        f"Products for normal x and e = {EPSILON}, compared with dense ones up to n = 4000. The "
+        "exponent is of the entries evaluated. The algorithm is another one: clusters of queries "
+        "and keys with rigorous bounds in the place of sampling and hashing. It refuses data on "
+        "which it would be no faster, where the paper's theorem still holds.",
     )
 
 

@@ -53,7 +53,7 @@ def run() -> Reproduction:
         "from theorem 5.1, and the estimate of the error over the error.",
         ("matrix", "k", "s", "bound", "relative error", "estimate / error"),
         rows,
-        "Matrices are of the paper's size and kinds, 1000 x 1000 with ten equal leading values; the "
+        "Matrices are of the paper's size and kinds, 1000 x 1000 with ten equal values first. The "
         "paper plots relative errors. Sketches are sparse signs, of which the paper says that they "
         "act like normal ones, for which the theorem is; it is asserted for means of "
         f"{RUNS} runs. Truncation to rank 10 adds the best error to twice the theorem's. The "

@@ -71,8 +71,8 @@ def run() -> Reproduction:
         f"{DRAWS} draws of frequencies for eight directions at each distance, in the place of data "
         "sets. The theory of independent features is asserted to 20 percent, ratios to 0.2: the "
         "paper's has terms of the order of 1/d, which matter for near points. Frequencies of equal "
-        "norms have less variance still, and a bias of the order of 1/d. Up to 64 dimensions blocks "
-        "are random rotations here, beyond them products of three Hadamard matrices.",
+        "norms have less variance still, and a bias of the order of 1/d. Up to 64 dimensions, "
+        "blocks are random rotations here, beyond them products of three Hadamard matrices.",
     )
 
 
