@@ -13,7 +13,7 @@ from scipy.sparse.linalg import lsqr
 
 from fasttx.sketch import sketch, sketched_lstsq
 
-M, N = 20_000, 100
+M, N = 10_000, 100
 
 
 def matrix(condition: float, coherent: bool, rng: np.random.Generator) -> np.ndarray:
@@ -76,7 +76,7 @@ def run() -> Reproduction:
         ),
         rows,
         "(1 + r) / (1 - r), r = sqrt(n / rows) = 1/2, is the limit for normal sketches, asserted "
-        "to 25 percent; errors then halve in an iteration, so that 40 are enough for 1e-12. Rounding "
+        "to 25 percent; errors then halve in an iteration, and 40 are enough for 1e-12. Rounding "
         "errors cost ten more for a condition number of 1e8. The paper plots the like for larger "
         "matrices, and times beside LAPACK's, which are in the benchmarks of this project. "
         "Iterations are conjugate gradients in the place of LSQR; LSQR alone was stopped at 500. "

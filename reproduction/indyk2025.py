@@ -3,8 +3,8 @@
 P. Indyk, M. Kapralov, K. Sheth and T. Wagner, "Improved algorithms for kernel matrix-vector
 multiplication under sparsity assumptions", ICLR 2025, theorem 1.1. arXiv:2507.23539. For a Gaussian
 kernel matrix K and any vector x, y with ||K x - y|| <= e ||x|| is found in time d n^1.89 / e^2, up
-to logarithms, if all but the n largest entries of K sum up to a constant times these: below 4.6 times
-in attention matrices of BERT.
+to logarithms, if all but the n largest entries of K sum up to a constant times these: below 4.6
+times in attention matrices of BERT.
 """
 
 import numpy as np

@@ -13,7 +13,7 @@ from _report import Reproduction, report
 from fasttx.sketch import compress, kernel_thinning, mmd
 
 CENTRES = np.array([[-3.0, 3.0], [-3.0, -3.0], [3.0, 3.0], [3.0, -3.0]])
-WIDTH, RUNS = 2.0, 3
+WIDTH, RUNS = 2.0, 2
 
 
 def sample(n: int, rng: np.random.Generator) -> np.ndarray:
