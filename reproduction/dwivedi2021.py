@@ -1,6 +1,6 @@
 """Kernel thinning: errors of n^-1/2 where independent points have n^-1/4.
 
-R. Dwivedi and L. Mackey, "Kernel thinning", JMLR 25, 2024, theorem 1 and section 6.
+R. Dwivedi and L. Mackey, "Kernel thinning", JMLR 25, 2024.
 arXiv:2105.05842. From n independent points of a mixture of normal distributions, the square root of
 n are chosen; the maximum mean discrepancy (MMD) to the mixture falls as that of all n do, up to
 logarithms, and not as that of as many independent points.

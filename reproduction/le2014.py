@@ -1,7 +1,7 @@
 """Fastfood: random features from Hadamard matrices.
 
 Q. V. Le, T. Sarlos and A. J. Smola, "Fastfood: Approximate kernel expansions in loglinear time",
-2014 (ICML 2013), theorem 9. arXiv:1408.3060. Kernel values are unbiased, their error falls as that
+2014. arXiv:1408.3060. Kernel values are unbiased, their error falls as that
 of random kitchen sinks, n^-1/2 in the number of features, with a variance of a block of d
 frequencies of at most (1 - exp(-z^2))^2 / (2 d) + C / d; n features of d dimensions need n numbers
 and n log d operations where a matrix has n d: experiments of the paper have 100 times the speed and
@@ -43,7 +43,7 @@ def run() -> Reproduction:
         assert abs(slope + 0.5) < 0.1
         rows.append((f"error, {name}", *found, slope))
     assert np.allclose(errors["Fastfood"], errors["random kitchen sinks"], rtol=0.35)
-    # The theorem, for d = 64 and single blocks.
+    # The bound of variances, for d = 64 and single blocks.
     d, block = 64, []
     z = np.array([0.5, 1.0, 1.5, 2.0])
     x = rng.standard_normal((len(z), d))
@@ -59,7 +59,7 @@ def run() -> Reproduction:
     assert np.all(np.abs(bias) < 4 * np.sqrt(variance / 500))
     rows += [
         ("d x variance, d = 64, z = 0.5, 1, 1.5, 2", *map(float, d * variance), ""),
-        ("bound of theorem 9", *map(float, d * bound), ""),
+        ("its bound", *map(float, d * bound), ""),
     ]
     X = rng.standard_normal((200, 2048), dtype=np.float32)
     cost = []
@@ -79,7 +79,7 @@ def run() -> Reproduction:
         ("quantity", *(f"{n} features" for n in SIZES), "exponent"),
         rows,
         "100 uniform points in 64 dimensions. Fastfood has 1.3 times the error here, since the "
-        "frequencies of a block share their normal numbers; the theorem allows for more, and is "
+        "frequencies of a block share their normal numbers; the paper's bound allows for more, and is "
         'asserted. The paper\'s "100x faster and 1000x less memory" are for up to d = 8192, and '
         "memory falls by d over a constant. The time includes the cosines; the matrix product is "
         "that of a BLAS. Data sets of the paper were not tried.",

@@ -47,8 +47,8 @@ def run() -> Reproduction:
         rows.append((q, krylov, same, squared))
     return Reproduction(
         "musco2015",
-        "Spectral error of rank 20 over the best one, less one, after q steps; by the paper q steps "
-        "of the Krylov space do what some q^2 of the power method do.",
+        "Spectral error of rank 20 over the best one, less one, after q steps; by the paper q "
+        "steps of the Krylov space do what some q^2 of the power method do.",
         ("q", "block Krylov", "power, q", "power, q^2"),
         rows,
         f"One matrix of {N} x {N} with singular values j^-1/2, by four sketches, without "

@@ -1,8 +1,8 @@
 """One pass over a matrix: errors of low-rank approximations from three sketches.
 
 J. A. Tropp, A. Yurtsever, M. Udell and V. Cevher, "Streaming low-rank matrix approximation with an
-application to scientific simulation", SIAM Journal on Scientific Computing 41, 2019, theorem 5.1
-and section 7. arXiv:1902.08651. With sketches of k rows and columns and a core of s x s, the mean
+application to scientific simulation", SIAM Journal on Scientific Computing 41, 2019, theorem 5.1.
+arXiv:1902.08651. With sketches of k rows and columns and a core of s x s, the mean
 squared error is at most (s - 1) / (s - k - 1) min_r (k + r - 1) / (k - r - 1) t_(r+1)^2, t being
 what is left after rank r; larger sketches bring the error of rank 10 near the best.
 """

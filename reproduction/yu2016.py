@@ -1,7 +1,7 @@
 """Orthogonal random features have less variance, the less the nearer the points.
 
 F. X. Yu, A. T. Suresh, K. Choromanski, D. Holtmann-Rice and S. Kumar, "Orthogonal random features",
-NeurIPS 2016, theorem 1, corollary 1 and figure 2. arXiv:1610.09072. For as many frequencies as
+NeurIPS 2016. arXiv:1610.09072. For as many frequencies as
 dimensions d, large d, and points at the distance z of the kernel exp(-z^2 / 2), the variance over
 that of independent features is 1 - exp(-z^2) z^4 / (1 - exp(-z^2))^2. With Hadamard matrices (SORF)
 it is nearly the same.
