@@ -44,8 +44,8 @@ def run() -> Reproduction:
         rows.append((n, 0, *found))
     return Reproduction(
         "derezinski2022",
-        "Largest mean deviation of a coefficient from the best approximation's, in its own standard "
-        "errors (noise is about 2), and the median error of coefficients, for n points.",
+        "Largest mean deviation of a coefficient from the best approximation's, in its own "
+        "standard errors (noise is about 2), and the median error of coefficients, for n points.",
         (
             "n",
             "bias, paper",

@@ -79,8 +79,8 @@ def run() -> Reproduction:
         ("quantity", *(f"{n} features" for n in SIZES), "exponent"),
         rows,
         "100 uniform points in 64 dimensions. Fastfood has 1.3 times the error here, since the "
-        "frequencies of a block share their normal numbers; the paper's bound allows for more, and is "
-        'asserted. The paper\'s "100x faster and 1000x less memory" are for up to d = 8192, and '
+        "frequencies of a block share their normal numbers; the paper's bound allows for more, and "
+        'is asserted. The paper\'s "100x faster and 1000x less memory" are for up to d = 8192, and '
         "memory falls by d over a constant. The time includes the cosines; the matrix product is "
         "that of a BLAS. Data sets of the paper were not tried.",
     )
