@@ -66,24 +66,32 @@ def citation(entry: Entry) -> str:
     return ". ".join(sentences) + "."
 
 
+def subjects() -> dict[str, list[str]]:
+    """Keys of the entries under each heading of the file."""
+    groups: dict[str, list[str]] = {}
+    for subject, key in re.findall(r"^% (.+)|^@\w+\{(\w+),", text(), re.MULTILINE):
+        if subject:
+            keys = groups[subject] = []
+        else:
+            keys.append(key)
+    return groups
+
+
 def page() -> str:
     """The whole page."""
     blocks = [HEAD]
-    for subject, key in re.findall(r"^% (.+)|^@\w+\{(\w+),", text(), re.MULTILINE):
-        if subject:
-            blocks.append(f"\n{subject}\n{'-' * len(subject)}\n\n")
-        else:
-            blocks.append(
-                textwrap.fill(
-                    citation(entries()[key]),
-                    100,
-                    initial_indent="- ",
-                    subsequent_indent="  ",
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                )
-                + "\n"
+    for subject, keys in subjects().items():
+        blocks.append(f"\n{subject}\n{'-' * len(subject)}\n\n")
+        for key in keys:
+            item = textwrap.fill(
+                citation(entries()[key]),
+                100,
+                initial_indent="- ",
+                subsequent_indent="  ",
+                break_long_words=False,
+                break_on_hyphens=False,
             )
+            blocks.append(item + "\n")
     return "".join(blocks)
 
 

@@ -20,27 +20,12 @@ from _report import RESULTS, shown
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "reproduction.rst"
-BIBLIOGRAPHY = HERE.parent / "fasttx" / "references.bib"
+sys.path.insert(0, str(PAGE.parent))
+from make_references import citation, subjects  # noqa: E402
 
-SUBJECTS = {
-    "Transforms": "beauchamp1984 bjorklund2007 fino1976 gibbs1967",
-    "Hadamard matrices": "paley1933 williamson1944 baumert1962 goethals1967 turyn1974 horadam2007",
-    "Structured matrices": "chan1988 dao2019 gohberg1972 karloff1993 luo2021 qin2023",
-    "Sparse transforms": "li2015 amrollahi2019 erginbas2023 kang2024 kang2025 pawar2018 lin2004 "
-    "viterbi1967",
-    "Points, kernels and cubature": "baldeaux2012 cools2006 dick2008 faure1982 genz1984 "
-    "jagadeeswaran2019 joe2008 nuyens2006 owen1995",
-    "Sketches, random features and thinning": "ailon2009 avron2010 cohen2017 dwivedi2021 "
-    "fandina2022 frady2018 halko2011 indyk2025 le2014 shetty2021 tropp2019 yu2016 zhang2021",
-    "Quantizers": "dettmers2023 gao2024 gao2024a gao2024b jeon2025 tseng2024 vargaftik2022 "
-    "yvinec2023 zandieh2024 zandieh2025",
-    "Boolean functions and S-boxes": "carlet2021 matsui1994",
-}
-OTHER = "Other methods"
+from fasttx._citations import entries  # noqa: E402
 
 HEAD = """\
-:orphan:
-
 .. This page is written by reproduction/page.py from reproduction/results; do not edit it.
 
 Reproduction
@@ -68,24 +53,6 @@ def result(key: str) -> dict[str, Any]:
     return json.loads((RESULTS / f"{key}.json").read_text())
 
 
-def references() -> dict[str, str]:
-    """Authors, title and year of the keys in the bibliography, where there is one."""
-    if not BIBLIOGRAPHY.exists():
-        return {}
-    found = {}
-    for entry in re.split(r"^@", BIBLIOGRAPHY.read_text(), flags=re.MULTILINE)[1:]:
-        key = re.match(r"\w+\{([^,]+),", entry)
-        fields = dict(
-            re.findall(r"^\s*(\w+)\s*=\s*[{\"](.*)[}\"],?\s*$", entry, flags=re.MULTILINE)
-        )
-        if key and {"author", "title", "year"} <= fields.keys():
-            names = [name.strip() for name in fields["author"].split(" and ")]
-            authors = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
-            title = fields["title"].replace("{", "").replace("}", "")
-            found[key[1].strip()] = f"{authors}, *{title}*, {fields['year']}."
-    return found
-
-
 def escaped(text: str) -> str:
     """Text for reStructuredText, in which only backticks mean something."""
     parts = re.split(r"(``.+?``|`[^`]+`)", text)
@@ -102,18 +69,17 @@ def table(columns: list[str], rows: list[list[Any]]) -> list[str]:
     return lines
 
 
-def section(key: str, reference: str | None) -> list[str]:
+def section(key: str) -> list[str]:
     """A paper: what it says, the table, how it differs, how to run it."""
     found = result(key)
     summary = ast.get_docstring(ast.parse((HERE / f"{key}.py").read_text())) or key
     title, _, claim = summary.splitlines()[0].rstrip(".").partition(": ")
-    lines = [f".. _reproduction-{key}:", "", title, "~" * len(title), ""]
-    if reference:
-        lines += [reference, ""]
+    lines = [f".. _reproduction-{key}:", "", title, "~" * len(title), "", citation(entries()[key])]
     if claim:
-        lines += [f"*{escaped(claim[:1].upper() + claim[1:])}.*", ""]
+        lines += ["", f"*{escaped(claim[:1].upper() + claim[1:])}.*"]
     return [
         *lines,
+        "",
         escaped(found["what"]),
         "",
         *table(found["columns"], found["rows"]),
@@ -127,16 +93,13 @@ def section(key: str, reference: str | None) -> list[str]:
 
 def text() -> str:
     """The page."""
-    keys, known = scripts(), references()
-    groups = {name: [key for key in some.split() if key in keys] for name, some in SUBJECTS.items()}
-    listed = {key for some in groups.values() for key in some}
-    groups[OTHER] = [key for key in keys if key not in listed]
-    lines = [HEAD]
-    for name, some in groups.items():
+    done, lines = set(scripts()), [HEAD]
+    for subject, keys in subjects().items():
+        some = [key for key in keys if key in done]
         if some:
-            lines += [name, "-" * len(name), ""]
+            lines += [subject, "-" * len(subject), ""]
         for key in some:
-            lines += section(key, known.get(key))
+            lines += section(key)
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fasttx._citations import entries
+
 FOLDER = Path(__file__).resolve().parent.parent / "reproduction"
 QUICK = 3.0  # seconds
 
@@ -30,6 +32,7 @@ def timed(key):
 
 def test_every_script_has_a_result_and_every_result_a_script():
     assert KEYS
+    assert set(KEYS) <= entries().keys()
     assert sorted(path.stem for path in page.RESULTS.glob("*.json")) == KEYS
 
 

@@ -66,7 +66,7 @@ def run() -> Reproduction:
             assert abs(spread - law) < 0.25 * law + 1e-9
             rows.append((name, f"k var: {kind.__name__}", float(law), spread, work / (D * K)))
     return Reproduction(
-        "ailon2009",
+        "ailon2009a",
         "Largest entry of 64 mixed unit vectors beside its bound, and k times the variance of "
         "squared lengths after a map, 2 for a dense normal matrix, with its theory and its "
         "operations over those of a dense matrix.",

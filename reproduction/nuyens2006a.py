@@ -45,7 +45,7 @@ def run():
             [f"n = 2^{m}, d = 10", "", f"{seconds:.3f} s", f"{seconds / n / m * 1e9:.2f} ns"]
         )
     return Reproduction(
-        "nuyens2006",
+        "nuyens2006a",
         "Each component of the fast construction is the best of all candidates, in O(d n log n): "
         "seconds over n log2(n) tend to a constant.",
         ["case", "theory", "ours", "over n log2(n)"],
