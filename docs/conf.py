@@ -95,4 +95,5 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
 }
 # A single page has no section navigation to show.
-html_sidebars = {"index": [], "changelog": [], "references": [], "from/*": []}
+alone = ("index", "benchmarks", "reproduction", "references", "changelog", "from/*")
+html_sidebars = {page: [] for page in alone}

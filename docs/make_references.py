@@ -63,7 +63,8 @@ def citation(entry: Entry) -> str:
         sentences.append(field["annote"].removesuffix("."))
     if entry.names:
         sentences.append("Used by " + ", ".join(f"`{name}`" for name in entry.names))
-    return ". ".join(sentences) + "."
+    # The backslash keeps an initial from being the number of an item.
+    return "\\" + ". ".join(sentences) + "."
 
 
 def subjects() -> dict[str, list[str]]:

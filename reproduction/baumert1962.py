@@ -34,7 +34,7 @@ def run():
         "spectra that add up to 92 at every frequency.",
         ["", "theorem", "ours"],
         [
-            ["a matrix of order 92", "exists", "`fasttx.hadamard(92)`, H Hᵀ = 92 I"],
+            ["a matrix of order 92", "exists", "``fasttx.hadamard(92)``, H Hᵀ = 92 I"],
             ["quadruples up to order and units", 1, number],
             ["squares of row sums", 92, " + ".join(f"{s}²" for s in sums)],
             ["power, least and largest", 92, f"{power.min():.10g}, {power.max():.10g}"],

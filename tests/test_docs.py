@@ -70,6 +70,15 @@ def run(blocks):
             sys.modules["torch"].set_default_dtype(sys.modules["torch"].float32)
 
 
+def test_readme(capsys):
+    """Its code is one script, but for the last part, which needs a device."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    assert "import cupy" in blocks.pop()
+    exec("".join(blocks), {})
+    assert "converged" in capsys.readouterr().out
+
+
 def test_landing_page():
     """The line of each card, with arguments for it."""
     rng = np.random.default_rng(0)
