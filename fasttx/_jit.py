@@ -110,9 +110,11 @@ class _FunctionCache(Cache):
 
     def load_overload(self, sig, target_context):
         try:
-            return super().load_overload(sig, target_context)
+            found = super().load_overload(sig, target_context)
         except Exception:  # a damaged or vanished file: compile anew
             return None
+        # Two processes that save at the same time may give one file to two signatures.
+        return found if found is None or found.signature.args == tuple(sig) else None
 
     def save_overload(self, sig, data):
         with contextlib.suppress(Exception):  # a full disk costs the cache, not the call

@@ -1,11 +1,18 @@
 """Fixtures of the tests of device arrays."""
 
 import importlib.util
+import os
 
 import pytest
 
 from tests import cuda_libraries
 from tests.ptx_device import ptx_device  # noqa: F401
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_setupnodes():
+    """Workers have a core each: with more threads of the BLAS they wait for each other."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.fixture(

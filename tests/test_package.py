@@ -116,6 +116,31 @@ def test_damaged_cache(tmp_path):
     assert python(code, NUMBA_CACHE_DIR=tmp_path) == "4.0"
 
 
+def test_exchanged_files_of_the_cache(tmp_path):
+    """What two processes can leave that save two signatures at the same time."""
+    code = """
+import numpy as np
+from fasttx._jit import entry
+
+@entry("total")
+def total(x):
+    y = x[0]
+    for i in range(1, x.size):
+        y += x[i]
+    return y
+
+print(total(np.array([1, 2])), total(np.array([0.5, 1])), sum(total.stats.cache_hits.values()))
+"""
+    assert python(code, NUMBA_CACHE_DIR=tmp_path) == "3 1.5 0"
+    assert python(code, NUMBA_CACHE_DIR=tmp_path) == "3 1.5 2"
+    first, second = tmp_path.rglob("*.nbc")
+    kept = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(kept)
+    assert python(code, NUMBA_CACHE_DIR=tmp_path) == "3 1.5 0"
+    assert python(code, NUMBA_CACHE_DIR=tmp_path) == "3 1.5 2"
+
+
 def test_editing_any_compiled_source_invalidates(tmp_path):
     copy = tmp_path / "src"
     shutil.copytree(ROOT / "fasttx", copy / "fasttx", ignore=shutil.ignore_patterns("__pycache__"))
