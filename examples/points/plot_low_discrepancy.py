@@ -46,9 +46,9 @@ assert len(np.unique(faure, axis=0)) == 125  # one point in each of 5 x 5 x 5 bo
 # Boxes of 8 x 8 that have no point are shaded. Of independent points about a third,
 # :math:`(1 - 1/64)^{64} \approx 1/e`, has none.
 
-figure, axes = plt.subplots(1, 4, figsize=(11, 3.1), layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(6.6, 7.2), layout="constrained")
 colours = (orange, blue, green, "#CC79A7")
-for ax, (name, x), colour in zip(axes, sets.items(), colours, strict=True):
+for ax, (name, x), colour in zip(axes.flat, sets.items(), colours, strict=True):
     taken = {tuple(cell) for cell in (8 * x).astype(int)}
     for i in range(8):
         for j in range(8):

@@ -62,7 +62,7 @@ def residuals(solver, operator, b, preconditioner=None):
     return found
 
 
-sizes = 2 ** np.arange(6, 13)
+sizes = 2 ** np.arange(6, 12)
 rng = np.random.default_rng(0)
 conjugate = {"plain": [], "circulant": []}
 for n in sizes:

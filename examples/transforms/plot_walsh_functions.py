@@ -4,7 +4,8 @@ Hadamard matrices and Walsh functions
 
 The Walsh-Hadamard transform multiplies by a matrix of ones and minus ones whose rows are
 orthogonal. This page looks at such matrices: the three orders in which the rows of one of them are
-commonly written, and others, of orders that are not powers of two.
+commonly written, and others, of orders that are not powers of two. (For the orders see K. G.
+Beauchamp, *Applications of Walsh and Related Functions*, Academic Press, 1984.)
 """
 
 import matplotlib.pyplot as plt
