@@ -30,7 +30,13 @@ extensions = [
 ]
 
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "_templates", "gallery/*.md5", "gallery/*.ipynb", "gallery/*.py"]
+exclude_patterns = [
+    "_build",
+    "_templates",
+    "gallery/**/*.md5",
+    "gallery/**/*.ipynb",
+    "gallery/**/*.py",
+]
 # numpydoc's reference lists need not be cited in the text.
 suppress_warnings = ["ref.citation"]
 default_role = "py:obj"
@@ -72,6 +78,10 @@ if os.environ.get("READTHEDOCS") or os.environ.get("FASTTX_DOCS_ONLINE"):
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
+    "subsection_order": [
+        f"../examples/{name}"
+        for name in ("transforms", "structured", "sparse", "points", "sketch", "quantize")
+    ],
     "doc_module": ("fasttx",),
     "backreferences_dir": "gallery/backreferences",  # what `minigallery` reads
     "reference_url": {"fasttx": None},

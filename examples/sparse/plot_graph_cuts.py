@@ -5,8 +5,13 @@ A graph from its cuts
 Somebody splits the vertices of an unknown graph in two and is told the weight of all edges between
 the parts. How many such cuts tell the graph? The value of a cut is a function of one bit for each
 vertex. An edge of weight w between i and j adds w/2 to the constant term of its spectrum, and -w/2
-at the key of the bits i and j. There is nothing else: the spectrum is the graph.
+at the key of the bits i and j. There is nothing else: the spectrum is the graph, and
+`fasttx.sparse.sparse_fwht` recovers it (the method is that of X. Li, J. K. Bradley, S. Pawar and K.
+Ramchandran, 2015, :arxiv:`1508.06336`; learning graphs from cuts by sparse spectra, of A.
+Amrollahi, A. Zandieh, M. Kapralov and A. Krause, NeurIPS 2019).
 """
+
+# sphinx_gallery_thumbnail_number = 2
 
 import matplotlib.pyplot as plt
 import networkx as nx

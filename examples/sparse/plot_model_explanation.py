@@ -5,9 +5,11 @@ Explaining a model by its interactions
 Which features made a model say what it says about one patient, and which of them act together? Let
 a mask choose the features that keep the patient's value; the others take the mean of the training
 set. The model is then a function of 30 bits, and for models made of trees its spectrum is sparse.
-"Spectral explainer" (SPEX; Kang, Butler, Agarwal, Erginbas, Pedarsani, Ramchandran and Yu, ICML
-2025) explains language models like this.
+"Spectral explainer" (SPEX; Kang, Butler, Agarwal, Erginbas, Pedarsani, Yu and Ramchandran, ICML
+2025, :arxiv:`2502.13870`) explains language models like this.
 """
+
+# sphinx_gallery_thumbnail_number = 2
 
 import math
 

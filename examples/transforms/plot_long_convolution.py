@@ -5,7 +5,8 @@ A room in eight channels
 The sound of a room is a convolution with its impulse response: a second of it at 32 kHz are 32000
 taps. Here a synthetic response for each of eight channels is applied to a train of clicks, all at
 once and block by block as it would arrive, with the same result. A frequency-sparse version keeps a
-share of each spectrum.
+share of each spectrum, as D. Y. Fu, H. Kumbong, E. Nguyen and C. Ré proposed for long sequences
+("FlashFFTConv", ICLR 2024).
 """
 
 import time

@@ -4,7 +4,9 @@ The S-box of AES under linear cryptanalysis
 
 Linear cryptanalysis looks for an XOR of input bits of an S-box that agrees with an XOR of output
 bits more or less often than half of the time. The linear approximation table lists this bias for
-all pairs of input and output masks; the S-box resists if all of its entries are small.
+all pairs of input and output masks; the S-box resists if all of its entries are small. The attack
+is that of M. Matsui, EUROCRYPT '93 (:doi:`10.1007/3-540-48285-7_33`); the tables are those of
+`fasttx.boolean`.
 """
 
 import matplotlib.pyplot as plt

@@ -4,7 +4,9 @@ Cubature of higher order
 
 The mean over n random points has an error of the order of n to the power -1/2. Over a digital net
 it is close to n to the power -1, whatever the integrand's smoothness beyond that. Nets whose digits
-are interlaced do better, to the power -α for integrands with α derivatives.
+are interlaced do better, to the power -α for integrands with α derivatives (J. Dick, 2008,
+:doi:`10.1137/060666639`). `fasttx.qmc.DigitalNet` interlaces digits, and `fasttx.kernels.DSIKernel`
+of order α knows the worst error that is left.
 """
 
 import matplotlib.pyplot as plt
@@ -15,8 +17,6 @@ from fasttx.kernels import DSIKernel
 from fasttx.qmc import DigitalNet
 
 colours = ["#0072B2", "#D55E00", "#009E73"]
-figure, axes = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained")
-
 # %%
 # The worst case
 # --------------
@@ -31,6 +31,7 @@ def slope(n, error):
     return np.polyfit(np.log2(n[-8:]), np.log2(error[-8:]), 1)[0]
 
 
+worst_case = []
 sizes = 2 ** np.arange(4, 19)
 for order, colour in zip((2, 3, 4), colours, strict=True):
     kernel = DSIKernel(1, alpha=order, weights=1.0)
@@ -40,10 +41,8 @@ for order, colour in zip((2, 3, 4), colours, strict=True):
     seen = worst > 1e-15  # the round-off of a mean of numbers of the size of 1
     rate = slope(sizes[seen], worst[seen])
     label = f"α = {order}: {rate:.2f}"
-    axes[0].loglog(sizes[seen], worst[seen], "o-", ms=3, color=colour, label=label)
+    worst_case.append((sizes[seen], worst[seen], colour, label))
     print(f"order {order}: worst-case error falls as n^{rate:.2f}")
-axes[0].set(title="worst case, one dimension", xlabel="n")
-axes[0].legend(title="slope", fontsize="small")
 
 # %%
 # A smooth integrand
@@ -56,6 +55,7 @@ def integrand(x):
     return np.exp(x).prod(axis=-1) / (np.e - 1) ** x.shape[-1]
 
 
+smooth = []
 sizes = 2 ** np.arange(4, 15)
 for order, colour in zip((1, 2, 3), colours, strict=True):
     net = DigitalNet(2, interlace=order, replications=32, rng=0)
@@ -65,10 +65,8 @@ for order, colour in zip((1, 2, 3), colours, strict=True):
     seen = error > 1e-15
     rate = slope(sizes[seen], error[seen])
     label = f"interlace={order}: {rate:.2f}"
-    axes[1].loglog(sizes[seen], error[seen], "o-", ms=3, color=colour, label=label)
+    smooth.append((sizes[seen], error[seen], colour, label))
     print(f"interlace={order}: error falls as n^{rate:.2f}")
-axes[1].set(title="a smooth integrand", xlabel="n")
-axes[1].legend(title="slope", fontsize="small")
 
 # %%
 # To a tolerance
@@ -76,6 +74,7 @@ axes[1].legend(title="slope", fontsize="small")
 # Bayesian cubature doubles the points until its interval is narrow enough. With a kernel of higher
 # order and points to go with it, fewer points do.
 
+needed = []
 tolerances = 10.0 ** -np.arange(2, 8)
 for order, colour in zip((1, 2, 3), colours, strict=True):
     used, result = [], None
@@ -85,8 +84,23 @@ for order, colour in zip((1, 2, 3), colours, strict=True):
         )
         used.append(result.n)
         assert abs(result.integral - 1) < tolerance
-    axes[2].loglog(tolerances, used, "o-", ms=3, color=colour, label=f"α = {order}")
-axes[2].set(title="points for a tolerance", xlabel="tolerance", ylabel="n")
+    needed.append((tolerances, used, colour, f"α = {order}"))
+
+# %%
+# The three pictures
+# ------------------
+# Slopes steepen with the order; for small tolerances the kernel of order 3 needs the fewest points.
+
+figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
+for ax, curves, title, xlabel, ylabel in (
+    (axes[0], worst_case, "worst case, one dimension", "n", "error"),
+    (axes[1], smooth, "a smooth integrand", "n", "root mean square error"),
+    (axes[2], needed, "points for a tolerance", "tolerance", "n"),
+):
+    for x, y, colour, label in curves:
+        ax.loglog(x, y, "o-", ms=3, color=colour, label=label)
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(title="slope" if ylabel != "n" else None, fontsize="small", frameon=False)
 axes[2].invert_xaxis()
-axes[2].legend(fontsize="small")
 plt.show()
