@@ -20,12 +20,12 @@ from fasttx.qmc import DigitalNet, Lattice
 # %%
 # Draws on 65536 points
 # ---------------------
-# `fasttx.kernels.SIKernel` depends on differences modulo one: draws are smooth and periodic, and tile
-# the plane. Its smoothness alpha is the number of derivatives (in L2) that functions of its space
-# have. `fasttx.kernels.DSIKernel` depends on differences digit by digit: draws have jumps at dyadic
-# fractions. With alpha = 1 it is the first digit in which two points differ that counts, with larger
-# alpha those after it do as well. All weights are equal and large, so that what both coordinates do
-# together shows.
+# `fasttx.kernels.SIKernel` depends on differences modulo one: draws are smooth and periodic, and
+# tile the plane. Its smoothness alpha is the number of derivatives (in L2) that functions of its
+# space have. `fasttx.kernels.DSIKernel` depends on differences digit by digit: draws have jumps at
+# dyadic fractions. With alpha = 1 it is the first digit in which two points differ that counts,
+# with larger alpha those after it do as well. All weights are equal and large, so that what both
+# coordinates do together shows.
 
 n, side = 2**16, 256
 lattice, net = Lattice(2, rng=0), DigitalNet(2, randomize=None)
