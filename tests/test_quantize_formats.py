@@ -550,6 +550,25 @@ def test_bytes(fmt):
             BlockCodes.from_bytes(bytes(altered))
 
 
+def test_other_formats_refuse_codes_of_the_same_shape():
+    x = normal(4, 64)
+    fmt = MXFP4(hadamard=32, signs=True, rng=1)
+    codes = quantize(x, fmt)
+    for equal in (fmt, MXFP4(hadamard=32, signs=True, rng=1)):
+        np.testing.assert_array_equal(equal.decode(codes), codes.decode())
+        np.testing.assert_array_equal(
+            equal.decode(BlockCodes.from_bytes(codes.to_bytes())), codes.decode()
+        )
+    for other, what in (
+        (MXFP4(hadamard=32, signs=True, rng=2), "MXFP4 of another rng"),
+        (MXFP4(hadamard=32), "MXFP4 of another signs, rng"),
+        (MXFP4(hadamard=16, signs=True, rng=1), "MXFP4 of another hadamard"),
+        (MXFP8(), "MXFP4; this MXFP8"),
+    ):
+        with pytest.raises(ValueError, match=f"codes were made by {what}"):
+            other.decode(codes)
+
+
 # Products
 
 
@@ -607,8 +626,12 @@ def test_formats_by_class_and_name():
     for fmt in (NVFP4, "NVFP4", NVFP4()):
         np.testing.assert_array_equal(fake_quantize(x, fmt), fake_quantize(x, NVFP4()))
     for bad in ("NVFP5", "gemm", 4, None, np.float32):
-        with pytest.raises(ValueError, match="fmt must be a format"):
+        with pytest.raises(ValueError, match="fmt must be a format") as caught:
             quantize(x, bad)
+        names = str(caught.value).split(": ")[1].split("; ")[0].split(", ")
+        assert {"AF4", "NVFP4", "MXFP8", "INT4"} <= set(names)
+        for name in names:  # each is accepted
+            assert fake_quantize(x, name).shape == x.shape
 
 
 @pytest.mark.parametrize(
