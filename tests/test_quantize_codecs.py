@@ -295,13 +295,64 @@ class TestLaws:
         codes = TurboQuant(32, 4, rng=0).encode(units(5, 32))
         for codec in (TurboQuant(64, 4), TurboQuant(32, 3), RaBitQ(16, 4), QJL(32, 64)):
             for use in (codec.decode, lambda c, k=codec: k.inner(units(2, k.d), c)):
-                with pytest.raises(ValueError, match="this codec makes planes of shape"):
+                with pytest.raises(ValueError, match=r"codes were made by (another )?TurboQuant"):
                     use(codes)
-            with pytest.raises(ValueError, match="this codec makes planes of shape"):
+            with pytest.raises(ValueError, match=r"codes were made by (another )?TurboQuant"):
                 codec.search(units(2, codec.d), codes, 1)
         short = type(codes)(codes.codec, codes.shape, codes.planes, codes.norms[:3], codes.gains)
         with pytest.raises(ValueError, match="planes of shape"):
             short.decode()
+
+    def test_equal_codecs_read_each_others_codes(self, make):
+        x, q = units(7, 20), units(3, 20, 4)
+        codes = make(20).encode(x)
+        stored = Codes.from_bytes(codes.to_bytes())
+        for codec in (make(20), pickle.loads(pickle.dumps(codes.codec)), stored.codec):
+            for _ in range(2):
+                assert np.array_equal(codec.decode(codes), codes.decode())
+                assert np.array_equal(codec.inner(q, stored), codes.codec.inner(q, codes))
+
+    @pytest.mark.parametrize(
+        ("name", "others"),
+        {
+            "turbo-unbiased": [
+                lambda: TurboQuant(16, 4, rng=2),
+                lambda: TurboQuant(16, 4, center=np.ones(16), rng=1),
+                lambda: TurboQuant(16, 4, "mse", rng=1),
+                lambda: TurboQuant(16, 5, "prod", rng=1),
+                lambda: EDEN(16, 4, rng=1),
+                lambda: RaBitQ(16, 4, rng=1),
+            ],
+            "turbo-prod": [lambda: TurboQuant(16, 2, "prod", rng=2)],
+            "turbo-centered": [lambda: TurboQuant(16, 2, center=np.linspace(-1, 2, 16), rng=1)],
+            "eden": [lambda: EDEN(16, 2, rng=2), lambda: EDEN(16, 2, "least-squares", rng=1)],
+            "qjl": [lambda: QJL(16, rng=2)],
+            "qjl-gaussian": [lambda: QJL(16, 37, "gaussian", rng=2)],
+            "rabitq": [lambda: RaBitQ(16, 1, rng=2)],
+            "power": [lambda: PowerQuantizer(16, 4, 0.7)],
+            "power-rotated": [
+                lambda: PowerQuantizer(16, 3, rotation=RandomizedHadamard(16, rng=3))
+            ],
+        }.items(),
+    )
+    def test_other_codecs_refuse_codes_of_the_same_shape(self, name, others):
+        codes, q = CODECS[name](16).encode(units(5, 16)), units(2, 16)
+        for other in others:
+            codec = other()
+            # What was accepted before must not make others accepted.
+            codec.decode(Codes.from_bytes(codec.encode(units(5, 16)).to_bytes()))
+            uses = [codec.decode, lambda c, k=codec: k.inner(q, c)]
+            for metric in ("inner", "l2"):
+                uses.append(lambda c, k=codec, m=metric: k.search(q, c, 2, metric=m))
+            if isinstance(codec, RaBitQ):
+                uses.append(lambda c, k=codec: k.error_bound(q, c))
+            for use in uses:
+                with pytest.raises(ValueError, match=r"codes were made by.*codes\.decode\(\)"):
+                    use(codes)
+
+    def test_what_no_codec_made_is_refused(self, make):
+        with pytest.raises(TypeError, match="codes must be what encode returned; got ndarray"):
+            make(16).decode(np.zeros((5, 16)))
 
     @settings(deadline=None, max_examples=25)
     @given(st.integers(2, 70), st.integers(1, 6), st.integers(0, 2**32))
@@ -599,6 +650,24 @@ class TestSigmaDelta:
         back = Codes.from_bytes(codes.to_bytes())
         assert np.array_equal(back.decode(), codes.decode())
         assert np.array_equal(back.codec.inner(x[:3], back), SigmaDelta(maps).inner(x[:3], codes))
+        assert np.array_equal(SigmaDelta(maps).inner(x[:3], back), back.codec.inner(x[:3], codes))
+
+    def test_features_of_another_seed_refuse_codes(self, features):
+        x, maps = features
+        codes = SigmaDelta(maps).encode(x)
+        assert np.array_equal(pickle.loads(pickle.dumps(codes)).codec.decode(codes), codes.decode())
+        parameters = maps.get_params()
+        for change in ({"random_state": 4}, {"gamma": 0.8}):
+            other = SigmaDelta(fasttx.sketch.SigmaDeltaFeatures(**(parameters | change)).fit(x))
+            for use in (other.decode, lambda c, k=other: k.inner(x[:3], c)):
+                with pytest.raises(
+                    ValueError, match="codes were made by another SigmaDelta, which differs"
+                ):
+                    use(codes)
+            with pytest.raises(
+                ValueError, match="codes were made by another SigmaDelta, which differs"
+            ):
+                other.search(x[:3], codes, 1, metric="l2")
 
     def test_bad_input(self, features):
         x, _maps = features

@@ -550,6 +550,25 @@ def test_bytes(fmt):
             BlockCodes.from_bytes(bytes(altered))
 
 
+def test_other_formats_refuse_codes_of_the_same_shape():
+    x = normal(4, 64)
+    fmt = MXFP4(hadamard=32, signs=True, rng=1)
+    codes = quantize(x, fmt)
+    for equal in (fmt, MXFP4(hadamard=32, signs=True, rng=1)):
+        np.testing.assert_array_equal(equal.decode(codes), codes.decode())
+        np.testing.assert_array_equal(
+            equal.decode(BlockCodes.from_bytes(codes.to_bytes())), codes.decode()
+        )
+    for other, what in (
+        (MXFP4(hadamard=32, signs=True, rng=2), "another MXFP4, which differs in rng"),
+        (MXFP4(hadamard=32), "another MXFP4, which differs in signs, rng"),
+        (MXFP4(hadamard=16, signs=True, rng=1), "another MXFP4, which differs in hadamard"),
+        (MXFP8(), "MXFP4; this MXFP8"),
+    ):
+        with pytest.raises(ValueError, match=f"codes were made by {what}"):
+            other.decode(codes)
+
+
 # Products
 
 

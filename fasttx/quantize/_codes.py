@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
@@ -57,6 +58,50 @@ class Codec(Described):
     @abstractmethod
     def decode(self, codes: Any) -> Array:
         """The array that `codes` stand for, of their shape."""
+
+    def _identity(self) -> dict[str, Any]:
+        """What codecs of one class must have in common to read each other's codes."""
+        return self._state()
+
+    def _check(self, codes: Any) -> None:
+        """Refuse codes that were not made by this codec or an equal one.
+
+        Others may have arrays of the same shapes, and would be read as other numbers.
+        """
+        if not isinstance(codes, Codes):
+            raise TypeError(f"codes must be what encode returned; got {type(codes).__name__}")
+        made = codes.codec
+        # States are compared once: the last codec found to be equal is remembered.
+        last = self.__dict__.get("_equal")
+        if made is self or (last is not None and last() is made):
+            return
+        maker = type(made).__name__
+        if type(made) is type(self):
+            own, its = self._identity(), made._identity()
+            different = [key for key in own if not _same(own[key], its[key])]
+            if not different:
+                self.__dict__["_equal"] = weakref.ref(made)
+                return
+            maker = f"another {maker}, which differs in {', '.join(different)}"
+        raise ValueError(
+            f"codes were made by {maker}; this {type(self).__name__} reads its own codes and those "
+            "of an equal one. codes.decode() reads them with the codec that made them, codes.codec"
+        )
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values of a state are equal."""
+    if one is other:
+        return True
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return type(one) is type(other) and np.array_equal(one, other)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[k], other[k]) for k in one)
+    if isinstance(one, Described) and type(one) is type(other):
+        return _same(one._state(), other._state())
+    return bool(one == other)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

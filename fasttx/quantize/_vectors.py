@@ -95,7 +95,13 @@ class Scorer(Codec):
             Estimates of inner products, in decreasing order, or of squared distances, in
             increasing order.
         rows : ndarray of int64, shape (n_queries, k)
+
+        Raises
+        ------
+        ValueError
+            If the codes were made by a codec that is not equal to this one.
         """
+        self._check(codes)
         Q, k = _queries(Q, self.d), _count(k, len(codes))
         _check_metric(metric)
         squares = np.zeros(len(codes)) if metric == "inner" else self._squares(codes)
@@ -212,7 +218,14 @@ class VectorCodec(Scorer):
         return _NOTHING if self.rotation is None else tuple(self.rotation._tables(np.float32))
 
     def decode(self, codes: VectorCodes, *, workers: int | None = None) -> Array:
-        """The rows that codes stand for, float32 of shape (n, d), on the device of the codes."""
+        """The rows that codes stand for, float32 of shape (n, d), on the device of the codes.
+
+        Raises
+        ------
+        ValueError
+            If the codes were made by a codec that is not equal to this one.
+        """
+        self._check(codes)
         if is_device_array(codes.planes):
             return _device.decode(self, codes)
         rows = self._levels_times(self._planes_of(codes), codes.scales(), workers)
@@ -224,6 +237,7 @@ class VectorCodec(Scorer):
 
     def _planes_of(self, codes: VectorCodes) -> Array:
         """The packed codes, checked: loops trust their shape."""
+        self._check(codes)
         planes = codes.planes
         if is_device_array(planes):
             raise TypeError(
@@ -260,6 +274,11 @@ class VectorCodec(Scorer):
         Returns
         -------
         ndarray of float32, shape (n_queries, n)
+
+        Raises
+        ------
+        ValueError
+            If the codes were made by a codec that is not equal to this one.
         """
         Q = _queries(Q, self.d)
         planes, scales = self._planes_of(codes), codes.scales()
@@ -294,6 +313,7 @@ class VectorCodec(Scorer):
         workers: int | None = None,
     ) -> tuple[Array, Array]:
         """The k rows nearest to each query; see `TurboQuant.search`."""
+        self._check(codes)
         Q, k = _queries(Q, self.d), _count(k, len(codes.norms))
         _check_metric(metric)
         planes, scales = self._planes_of(codes), codes.scales()

@@ -85,6 +85,12 @@ class SigmaDelta(Scorer):
         parameters["n_components"] = int(self.features.n_components_)
         return {"parameters": parameters, "d": self.d, "dtype": dtype}
 
+    def _identity(self) -> dict[str, Any]:
+        # Not the random state, which may be a generator: phases are drawn after the frequencies,
+        # so that they stand for both.
+        names = ["kernel", "nu", "gamma_", "n_components_", "order", "block", "bits", "phases_"]
+        return {name: getattr(self.features, name) for name in names}
+
     def __reduce__(self) -> tuple[Any, ...]:
         return SigmaDelta, (self.features,)
 
@@ -113,6 +119,7 @@ class SigmaDelta(Scorer):
 
     def decode(self, codes: FeatureCodes) -> Array:
         """Features, float32 of shape (n, n_components)."""
+        self._check(codes)
         return self.features.decode(codes.packed, np.float32).reshape(codes.shape)
 
     def inner(self, Q: ArrayLike, codes: FeatureCodes, *, workers: int | None = None) -> Array:

@@ -203,6 +203,7 @@ class TurboQuant(VectorCodec):
         return np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
 
     def _stages(self, codes: TwoStageCodes) -> tuple[VectorCodes | None, VectorCodes]:
+        self._check(codes)
         first = VectorCodes(self, codes.shape, codes.planes, codes.norms)
         second = VectorCodes(self._second, codes.shape, codes.signs, codes.residuals)
         return (first if self.bits > 1 else None), second

@@ -236,7 +236,14 @@ class BlockFormat(Codec):
         return replace(codes, tensor_scale=np.asarray(tensor_scale))
 
     def decode(self, codes: BlockCodes, *, workers: int | None = None) -> Array:
-        """The array that `codes` stand for, float32."""
+        """The array that `codes` stand for, float32.
+
+        Raises
+        ------
+        ValueError
+            If the codes were made by a format that is not equal to this one.
+        """
+        self._check(codes)
         if is_device_array(codes.elements):
             return _device.decode(self, codes)
         lead, n = self._rows(codes.shape, codes.axis)
