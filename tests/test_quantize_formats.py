@@ -626,8 +626,12 @@ def test_formats_by_class_and_name():
     for fmt in (NVFP4, "NVFP4", NVFP4()):
         np.testing.assert_array_equal(fake_quantize(x, fmt), fake_quantize(x, NVFP4()))
     for bad in ("NVFP5", "gemm", 4, None, np.float32):
-        with pytest.raises(ValueError, match="fmt must be a format"):
+        with pytest.raises(ValueError, match="fmt must be a format") as caught:
             quantize(x, bad)
+        names = str(caught.value).split(": ")[1].split("; ")[0].split(", ")
+        assert {"AF4", "NVFP4", "MXFP8", "INT4"} <= set(names)
+        for name in names:  # each is accepted
+            assert fake_quantize(x, name).shape == x.shape
 
 
 @pytest.mark.parametrize(

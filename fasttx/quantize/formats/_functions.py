@@ -206,6 +206,11 @@ def as_format(fmt: BlockFormat | type[BlockFormat] | str) -> BlockFormat:
     if isinstance(kind, type) and issubclass(kind, BlockFormat):
         kind = kind()
     if not isinstance(kind, BlockFormat):
-        names = ", ".join(n for n in formats.__all__ if isinstance(getattr(formats, n), type))
+        kinds = {name: getattr(formats, name) for name in formats.__all__}
+        names = ", ".join(
+            name
+            for name, kind in kinds.items()
+            if isinstance(kind, type) and issubclass(kind, BlockFormat) and kind is not BlockFormat
+        )
         raise ValueError(f"fmt must be a format or the name of one: {names}; got {fmt!r}")
     return kind
