@@ -293,9 +293,10 @@ def test_af4_is_the_published_table():
         np.testing.assert_allclose(np.delete(table, [0, 7, 15]), values, atol=3e-6)
 
 
-def test_law_of_af4_by_quadrature():
+@pytest.mark.parametrize("group", [16, 48, 2048, 6160, 1 << 16])
+def test_law_of_af4_by_quadrature(group):
     """Codes are medians between midpoints, of the law by SciPy's adaptive quadrature."""
-    group, table = 48, AF4(group=48).element.values.astype(float)
+    table = AF4(group=group).element.values.astype(float)
 
     def law(x):
         def part(m):
@@ -303,10 +304,28 @@ def test_law_of_af4_by_quadrature():
             density = group * inside ** (group - 1) * np.exp(-m * m / 2) * np.sqrt(2 / np.pi)
             return (ndtr(m * x) - ndtr(-m)) / inside * density
 
-        return scipy.integrate.quad(part, 1e-9, 20, points=[2, 3])[0]
+        return scipy.integrate.quad(part, 1e-9, 20, points=[2, 3, 4, 5])[0]
 
-    bounds = [law((table[0] + table[1]) / 2), law((table[1] + table[2]) / 2)]
-    np.testing.assert_allclose(law(table[1]), np.mean(bounds), atol=1e-7)
+    assert np.all(np.diff(table) > 0)
+    for side in (table[:8], table[7:]):
+        # Zero is a bound and no neighbour.
+        bounds = (side[1:] + side[:-1]) / 2
+        bounds[np.argmin(np.abs(bounds))] = 0
+        masses = np.array([law(x) for x in bounds])
+        middle = [law(x) for x in side[1:-1]]
+        np.testing.assert_allclose(middle, (masses[1:] + masses[:-1]) / 2, atol=2e-7)
+
+
+def test_tables_of_af4_shrink_with_the_group():
+    """As the largest of more numbers grows, down to the largest groups there are."""
+    before = AF4(group=16).element.values
+    for group in (32, 64, 96, 1024, 2048, 4096, 10_000, 1 << 14, 40_000, 1 << 16):
+        table = AF4(group=group).element.values
+        inner = np.delete(np.arange(16), [0, 7, 15])
+        assert np.all(np.abs(table[inner]) < np.abs(before[inner]))
+        before = table
+    x = normal(1, 1 << 16)
+    assert np.abs(fake_quantize(x, AF4(group=1 << 16)) - x).mean() < 0.15
 
 
 @pytest.mark.parametrize("fmt", [NF4(), AF4(), NF4(group=32)], ids=repr)

@@ -145,8 +145,12 @@ def _abnormal(group: int) -> TableGrid:
         bounds = law(np.r_[(low[1:] + low[:-1]) / 2, 0]), law(np.r_[0, (high[1:] + high[:-1]) / 2])
         return law(inner) - np.concatenate([(b[1:] + b[:-1]) / 2 for b in bounds])
 
-    found = root(excess, np.array(NORMAL[1:7] + NORMAL[8:15]), tol=1e-12)
-    if not found.success:
+    # The larger a group, the larger its largest number, and the nearer to 0 are the others over
+    # it. From too far out the solver leaves [-1, 1], beyond which the law is constant.
+    typical = [ndtri((1 + 0.5 ** (1 / size)) / 2) for size in (64, group)]
+    start = np.array(NORMAL[1:7] + NORMAL[8:15]) * (typical[0] / typical[1])
+    found = root(excess, start, tol=1e-12)
+    if not (found.success and np.all(np.abs(found.x) < 1)):
         raise ArithmeticError(f"no table was found for groups of {group}: {found.message}")
     return TableGrid((-1.0, *found.x[:6].tolist(), 0.0, *found.x[6:].tolist(), 1.0))
 
