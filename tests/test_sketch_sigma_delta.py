@@ -104,6 +104,29 @@ def test_longer_blocks_leave_the_variance_of_the_features():
     assert error(n_components=400, order=2, bits=3, block=15) / plain < 1.3
 
 
+@pytest.mark.parametrize(("order", "bits"), [(1, 1), (1, 2), (2, 2), (2, 3), ("beta", 1)])
+def test_quantization_errors_follow_their_law(order, bits):
+    """Of features, of inner products of different rows, and of squares of norms."""
+    X, k = np.random.default_rng(0).standard_normal((40, 2)), 1000
+    blocks = np.array([4, 6, 8, 10] if order == "beta" else [7, 15, 31, 63])
+    lost, inner, own = [], [], []
+    for block in map(int, blocks):
+        features = SigmaDeltaFeatures(
+            gamma=0.5, n_components=k, order=order, bits=bits, block=block, rng=0
+        ).fit(X)
+        Z, exact = features.transform(X), features.condensed(X)
+        lost.append(np.sqrt(k * np.mean((Z - exact) ** 2)))
+        off = Z @ Z.T - exact @ exact.T
+        inner.append(np.sqrt(k * np.mean(off[np.triu_indices(40, 1)] ** 2)))
+        own.append(np.mean(np.diag(off)))
+    law = blocks * 2.0 ** (-bits * blocks) if order == "beta" else blocks ** (0.5 - order)
+    for found in (lost, inner):
+        slope = np.polyfit(np.log(law), np.log(found), 1)[0]
+        assert slope == pytest.approx(1, abs=0.15)
+    if order != "beta":  # whose first errors are not independent of the cosines
+        assert np.all(np.abs(own - np.square(lost)) < 3 * np.array(lost) / np.sqrt(k))
+
+
 def test_inner_products_are_unbiased_in_the_limit():
     X = points(30)
     K, total = rbf_kernel(X, gamma=1.0), 0.0

@@ -54,10 +54,13 @@ class SigmaDeltaFeatures(FourierFeatures):
     -----
     Host only. A sample takes n_components * block * d multiplications by the BLAS, and as many
     cosines. Quantization is stable for any input, since cosines are scaled before: for order 2 by
-    1 - 2 / (levels - 1), for "beta" by 1 - (beta - 1) / (levels - 1). The error that it adds to an
-    inner product decreases with the block, like block**-(order + 1/2) or beta**-block; what remains
-    is a variance of about (1 + K(x, y)^2) / n_components, since sums of cosines with random phases
-    are nearly normal numbers [1]_. Where bits count, compare with plain rounding
+    1 - 2 / (levels - 1), for "beta" by 1 - (beta - 1) / (levels - 1). The error that it adds to a
+    feature, over the feature's size, decreases with the block like block**-(order - 1/2), since
+    what is left of a block's errors is bounded and the norm of its weights grows; for "beta" like
+    block * levels**-block. The inner product of two rows gets as much over sqrt(n_components), and
+    a row's own square norm the square of it besides. What remains is a variance of about
+    (1 + K(x, y)^2) / n_components, since sums of cosines with random phases are nearly normal
+    numbers [1]_. Where bits count, compare with plain rounding
     (``order=1, block=1``) of as many bits for a feature: for the mean error of inner products it
     is often the better one.
 
