@@ -78,6 +78,25 @@ def test_variance_of_pairs_and_of_phases():
         assert np.var(inner) == pytest.approx(expected, rel=0.12)
 
 
+@pytest.mark.parametrize(("cls", "sign"), [(OrthogonalFourierFeatures, -1), (Fastfood, 1)])
+@pytest.mark.parametrize("d", [32, 256])
+def test_mean_square_errors_beside_those_of_independent_features(cls, sign, d):
+    """By the formula for orthogonal frequencies; Fastfood loses what these gain."""
+    z = np.array([1.0, 1.5, 2.0, 3.0])
+    X = np.random.default_rng(0).standard_normal((6, z.size, d))
+    X *= z[:, None] / np.linalg.norm(X, axis=2, keepdims=True)
+    squares, draws = np.zeros(z.size), 250
+    for seed in range(draws):
+        Z = cls(gamma=0.5, n_components=2 * d, rng=seed).fit_transform(
+            np.vstack([X.reshape(-1, d), np.zeros(d)])
+        )
+        off = (Z[:-1] @ Z[-1]).reshape(6, -1) - np.exp(-(z**2) / 2)
+        squares += np.mean(off**2, axis=0) / draws
+    ratio = squares / ((1 - np.exp(-(z**2))) ** 2 / (2 * d))
+    change = np.exp(-(z**2)) * z**4 / (1 - np.exp(-(z**2))) ** 2
+    np.testing.assert_allclose(ratio, 1 + sign * change, rtol=0.15, atol=2 / d)
+
+
 def test_orthogonal_features_halve_the_error():
     X = points(60, 32)
     K = rbf_kernel(X, gamma=0.5)

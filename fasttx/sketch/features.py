@@ -242,9 +242,10 @@ class OrthogonalFourierFeatures(RandomFourierFeatures):
 
     Notes
     -----
-    3 n log2(n) additions for n frequencies, in the first cache. With as many frequencies
-    as dimensions the mean square error of the kernel is about half that of independent ones [1]_;
-    the gain is the largest for near points and vanishes for far ones.
+    3 n log2(n) additions for n frequencies, in the first cache. For the Gaussian kernel, whole
+    blocks and points at the distance z / sqrt(2 gamma), the mean square error over that of
+    independent frequencies is 1 - exp(-z**2) z**4 / (1 - exp(-z**2))**2 and a term of the order of
+    1/n [1]_: 0.08 for z = 1, 0.33 for 1.5, 0.7 for 2; far points gain nothing.
 
     Device arrays of more than 64 and at most 2**15 dimensions (in float64 2**13) are transformed on
     the device, and only features are written; the frequencies are those of the host for the same
@@ -317,9 +318,12 @@ class Fastfood(RandomFourierFeatures):
 
     Notes
     -----
-    2 n log2(n) additions for n frequencies. Rows of a block share G and are not
-    independent: the variance is that of independent ones and a term of the order of 1/n [1]_.
-    `OrthogonalFourierFeatures` has less variance at nearly the same cost.
+    2 n log2(n) additions for n frequencies. Rows of a block share G and are not independent: the
+    variance is that of n independent ones, itself of the order of 1/n, and a term of the same order
+    [1]_. For the Gaussian kernel and points at the distance z / sqrt(2 gamma) that differ in all
+    coordinates, it was found to be 2 times that of independent ones for small z, 1.9 times for
+    z = 1 and 1.3 for z = 2, whatever n; far points lose nothing. `OrthogonalFourierFeatures` has
+    less variance at nearly the same cost.
 
     Device arrays of at most 2**13 dimensions (in float64 2**12) are transformed on the device, but
     for the kernel "laplacian".
