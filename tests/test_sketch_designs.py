@@ -122,6 +122,26 @@ def test_too_few_points_are_refused():
         optimal_weighted_lstsq(powers(10), GRID, 10, 10, attempts=5, rng=0)
 
 
+@pytest.mark.parametrize(("m", "factor"), [(10, 10), (20, 10), (50, 15)])
+def test_as_many_points_as_advised(m, factor):
+    grid = np.linspace(-1, 1, 3001)[:, None]
+    for seed in range(3):
+        for method, n in (("christoffel", factor * m), ("dpp", -(-factor // 2) * m)):
+            design = optimal_weighted_lstsq(powers(m), grid, m, n, method=method, rng=seed)
+            assert design.gram_error <= 0.5
+    once = [
+        optimal_weighted_lstsq(powers(m), grid, m, 30 * m, stability=np.inf, rng=seed).gram_error
+        for seed in range(20)
+    ]
+    assert np.mean(np.array(once) <= 0.5) > 0.5
+
+
+def test_more_functions_need_more_points_for_each():
+    grid = np.linspace(-1, 1, 3001)[:, None]
+    with pytest.raises(np.linalg.LinAlgError, match="none of 100 samples"):
+        optimal_weighted_lstsq(powers(50), grid, 50, 400, rng=0)
+
+
 def test_bad_arguments():
     for options, message in (
         ({"method": "grid"}, "method must be one of"),
