@@ -149,6 +149,65 @@ def test_rows_far_below_others_are_not_lost(dtype):
     check(toeplitz_attention(q, k, v, -0.2 * np.abs(lags)), dense(q, k, v, -0.2 * np.abs(lags)), v)
 
 
+def slopes(n, rng):
+    """Biases and factors of keys with which sums of rows differ by tens of orders of magnitude."""
+    lags = np.arange(1 - n, n)
+    return {
+        "slope of the bias": (0.05 * lags, np.ones(n)),
+        "slope of the keys": (np.zeros(2 * n - 1), np.exp(0.05 * np.arange(n))),
+        "random walk": (np.cumsum(0.5 * rng.standard_normal(2 * n - 1)), np.ones(n)),
+        "one lag": (np.where(lags == n // 3, 0.0, -50.0), np.ones(n)),
+    }
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", slopes(1, np.random.default_rng(0)))
+def test_many_rows_far_below_others_are_summed_in_blocks(monkeypatch, name, dtype):
+    """Few of the rows that one convolution does not resolve are left to direct sums."""
+    n, rng = 1500, np.random.default_rng(9)
+    q, k, v = (make((n, 3), dtype, rng) for _ in range(3))
+    bias, factor = slopes(n, rng)[name]
+    k = (k * (factor / factor.max())[:, None]).astype(dtype)
+    resolved, direct = [], []
+    for found, function in ((resolved, "_resolved"), (direct, "_direct")):
+        plain = getattr(attention, function)
+
+        def counted(*arguments, found=found, plain=plain):
+            found.append(len(arguments[-1]))
+            return plain(*arguments)
+
+        monkeypatch.setattr(attention, function, counted)
+    for causal in (False, True):
+        check(toeplitz_attention(q, k, v, bias, causal=causal), dense(q, k, v, bias, causal), v)
+    assert sum(resolved) > n // 4
+    assert sum(direct) < sum(resolved) / 4
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_estimate_of_rounding_errors_in_blocks(seed):
+    rng = np.random.default_rng(seed)
+    n, size = int(rng.integers(2, 500)), int(2 ** rng.integers(3, 7))
+    q = make((n, 2), float, rng)
+    k = np.exp(rng.uniform(0, 5) * rng.standard_normal((n, 2)))
+    lags = rng.uniform(0, 6) * rng.standard_normal(2 * n - 1)
+    lags += rng.uniform(-1, 1) * np.arange(1 - n, n)
+    lags[rng.random(2 * n - 1) < 0.1] = -np.inf
+    blocks = np.arange(-(-n // size))[:: int(rng.integers(1, 3))]
+    sums, noise = attention._in_blocks(q, k, q, lags, blocks, size)
+    lag = np.arange(n) - np.arange(n)[:, None]
+    for block, found, errors in zip(blocks, sums, noise, strict=True):
+        rows = slice(block * size, min((block + 1) * size, n))
+        logs = np.longdouble(lags)[lag[rows] + n - 1]
+        terms = (
+            np.exp(logs - logs.max())[..., None] * (q[rows] @ k.T.astype(np.longdouble))[..., None]
+        )
+        exact = np.sum(terms * np.column_stack([q, np.ones(n)]), axis=1)
+        own = 8 * np.finfo(float).eps * exact[:, -1:]
+        count = len(exact)
+        assert (np.abs(found[:count] - exact) <= errors[:count, None] + own).all()
+        assert not found[count:].any()
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("seed", range(6))
 def test_the_estimate_of_rounding_errors(dtype, seed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy.fft
 from numpy.typing import ArrayLike
 
 from .. import _threads
@@ -14,10 +15,13 @@ from ._kronecker_attention import kronecker_attention, over, real_entries
 
 __all__ = ["kronecker_attention", "toeplitz_attention"]
 
-# Rows of Toeplitz attention whose estimated relative error is above this are summed directly.
+# Rows of Toeplitz attention whose estimated relative error is above this are summed otherwise.
 _ERRORS = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-10}
 # Above this part of rows that float32 does not resolve, float64 does all of them again.
 _PART = 1 / 8
+# Blocks of rows that are convolved by themselves: each size is an eighth of the one before, down to
+# the least; a block with fewer doubtful rows is not worth it.
+_SHRINK, _LEAST_BLOCK, _LEAST_ROWS = 8, 64, 32
 
 
 def toeplitz_attention(
@@ -74,9 +78,12 @@ def toeplitz_attention(
     The error of a convolution is relative to its largest results, so that it may hide a row whose
     sums are small beside those of others: the first rows of long causal attention, or keys of very
     different magnitudes. The rows for which an estimate of the denominator's relative error is
-    above 1e-4 in float32 or 1e-10 in float64 are summed directly in float64, each in O(n (features
-    + dv)); if these are more than an eighth in float32, all rows go through float64 before. The
-    error of an entry is relative to the largest magnitude in its column of `v`.
+    above 1e-4 in float32 or 1e-10 in float64 are computed anew in float64, by blocks of n/8, n/64,
+    ... down to 64 rows, which see nearly the same lags: the largest weight of these is taken out,
+    and columns are convolved in blocks of that size, in O(features dv n) for a block of rows. What
+    is left, and where there are few such rows, is summed directly, a row in O(n (features + dv)).
+    If these rows are more than an eighth in float32, all go through float64 before. The error of an
+    entry is relative to the largest magnitude in its column of `v`.
 
     Host only.
 
@@ -186,7 +193,7 @@ def _with_bias(arrays, lags, dtype, workers):
     for b in range(len(q)):
         rows = np.flatnonzero(doubtful[b])
         if rows.size:
-            out[b, rows] = _direct(q[b], k[b], v[b], lags, rows)
+            out[b, rows] = _resolved(q[b], k[b], v[b], lags, rows)
     with np.errstate(over="ignore"):
         out = out.astype(dtype, copy=False)
     if not np.isfinite(out).all():
@@ -239,8 +246,94 @@ def _noise(queries, keys, weights, points, dtype):
     largest = np.minimum(
         weights.sum() * lengths[0], np.sqrt(np.square(weights).sum()) * lengths[1]
     ) / math.sqrt(points)
-    scale = 6 * np.finfo(dtype).eps * math.sqrt(math.log2(points) + 1)
-    return scale * np.einsum("bfn,bf->bn", np.abs(queries), largest)
+    return _noise_of(points, dtype) * np.einsum("bfn,bf->bn", np.abs(queries), largest)
+
+
+def _resolved(q, k, v, lags, rows):
+    """Rows of attention that a convolution of all of them does not resolve, in float64."""
+    n = len(k)
+    q, k, v = (x.astype(np.float64, copy=False) for x in (q, k, v))
+    out = np.empty((n, v.shape[1]))
+    wanted, left = rows, np.zeros(n, bool)
+    left[rows] = True
+    size = (1 << (n - 1).bit_length()) // _SHRINK
+    while size >= _LEAST_BLOCK:
+        blocks = np.flatnonzero(np.bincount(rows // size) >= _LEAST_ROWS)
+        step = max(1, BLOCK_BYTES // (32 * n))
+        for start in range(0, len(blocks), step):
+            some = blocks[start : start + step]
+            sums, noise = _in_blocks(q, k, v, lags, some, size)
+            good = noise < _ERRORS[np.dtype(np.float64)] * sums[..., -1]
+            places = some[:, None] * size + np.arange(size)
+            good &= left[np.minimum(places, n - 1)] & (places < n)
+            with np.errstate(all="ignore"):
+                out[places[good]] = sums[good][:, :-1] / sums[good][:, -1:]
+            left[places[good]] = False
+        # Rows of blocks with few of them have fewer still in smaller ones.
+        rows = rows[left[rows] & np.isin(rows // size, blocks)]
+        size //= _SHRINK
+    rows = np.flatnonzero(left)
+    if rows.size:
+        out[rows] = _direct(q, k, v, lags, rows)
+    return out[wanted]
+
+
+def _in_blocks(q, k, v, lags, blocks, size):
+    """Numerators and, last, denominators of the rows of blocks; the errors of these to expect.
+
+    Of shapes (blocks, size, dv + 1) and (blocks, size), in units of the largest weight of a block.
+    """
+    n, features = k.shape
+    count, points, columns = -(-n // size), 2 * size, v.shape[1] + 1
+
+    def cut(x):
+        """Rows (..., n) as (..., count, size), with zeros at the end."""
+        whole = np.zeros((*x.shape[:-1], count * size))
+        whole[..., :n] = x
+        return whole.reshape(*x.shape[:-1], count, size)
+
+    # Place s of a kernel has the weight of the row that is s, or s - points, after a column.
+    after = np.arange(points)
+    after[size:] -= points
+    lag = (np.arange(count) - blocks[:, None])[:, :, None] * size - after
+    furthest = n - 1 - blocks * size
+    seen = (lag > -n) & (lag <= furthest[:, None, None]) & (after != -size)
+    weights = np.where(seen, lags[np.clip(lag + n - 1, 0, 2 * n - 2)], -np.inf)
+    highest = weights.max(axis=(1, 2), keepdims=True)
+    weights = np.exp(weights - np.where(np.isfinite(highest), highest, 0))
+    kernels = np.ascontiguousarray(scipy.fft.rfft(weights).transpose(2, 0, 1))
+    rows = np.zeros((count * size, features))
+    rows[:n] = q
+    queries = rows.reshape(count, size, features)[blocks].swapaxes(-1, -2)
+    keys, values = cut(k.T), cut(np.vstack([v.T, np.ones(n)]))
+    sums = np.zeros((len(blocks), columns, size))
+    most = max(1, BLOCK_BYTES // (16 * (count + len(blocks)) * size))
+    step_columns = min(columns, most)
+    step = max(1, most // step_columns)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for c in range(0, columns, step_columns):
+            some = values[c : c + step_columns]
+            for f in range(0, features, step):
+                x = scipy.fft.rfft(keys[f : f + step, None] * some, points)
+                shape = x.shape[:2]
+                x = x.reshape(-1, count, size + 1).transpose(2, 1, 0)
+                y = scipy.fft.irfft((kernels @ np.ascontiguousarray(x)).transpose(1, 2, 0), points)
+                y = y[..., :size].reshape(len(blocks), *shape, size)
+                sums[:, c : c + step_columns] += np.einsum(
+                    "bfn,bfcn->bcn", queries[:, f : f + step], y
+                )
+    lengths = np.abs(keys).sum(axis=-1), np.sqrt(np.square(keys).sum(axis=-1))
+    sizes = weights.sum(axis=-1), np.sqrt(np.square(weights).sum(axis=-1))
+    largest = np.minimum(sizes[0][:, None] * lengths[1], sizes[1][:, None] * lengths[0]).sum(
+        axis=-1
+    ) / math.sqrt(points)
+    noise = np.einsum("bfn,bf->bn", np.abs(queries), largest)
+    return sums.swapaxes(-1, -2), _noise_of(points, noise.dtype) * noise
+
+
+def _noise_of(points, dtype):
+    """Errors of a convolution to expect, over the root mean square of its results."""
+    return 6 * np.finfo(dtype).eps * math.sqrt(math.log2(points) + 1)
 
 
 def _direct(q, k, v, lags, rows):
