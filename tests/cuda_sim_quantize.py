@@ -1,5 +1,7 @@
 """Tests of the device quantizers under Numba's CUDA simulator; see `cuda_sim_fwht.py`."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numba import config, cuda
@@ -310,5 +312,8 @@ def test_codes_on_a_device_are_not_searched(rng):
     with pytest.raises(TypeError, match=r"codes.to_host\(\) has those that are searched"):
         codec.search(x, codes, 1)
     np.testing.assert_array_equal(codec.search(x, codes.to_host(), 1)[1][:, 0], range(4))
+    other = TurboQuant(16, 3, rng=0)
+    with pytest.raises(ValueError, match="another TurboQuant, which differs in bits"):
+        other.decode(codes)
     with pytest.raises(ValueError, match="those of this codec are"):
-        TurboQuant(16, 3, rng=0).decode(codes)
+        dataclasses.replace(codes, codec=other).decode()

@@ -295,9 +295,9 @@ class TestLaws:
         codes = TurboQuant(32, 4, rng=0).encode(units(5, 32))
         for codec in (TurboQuant(64, 4), TurboQuant(32, 3), RaBitQ(16, 4), QJL(32, 64)):
             for use in (codec.decode, lambda c, k=codec: k.inner(units(2, k.d), c)):
-                with pytest.raises(ValueError, match="codes were made by TurboQuant"):
+                with pytest.raises(ValueError, match=r"codes were made by (another )?TurboQuant"):
                     use(codes)
-            with pytest.raises(ValueError, match="codes were made by TurboQuant"):
+            with pytest.raises(ValueError, match=r"codes were made by (another )?TurboQuant"):
                 codec.search(units(2, codec.d), codes, 1)
         short = type(codes)(codes.codec, codes.shape, codes.planes, codes.norms[:3], codes.gains)
         with pytest.raises(ValueError, match="planes of shape"):
@@ -660,9 +660,13 @@ class TestSigmaDelta:
         for change in ({"random_state": 4}, {"gamma": 0.8}):
             other = SigmaDelta(fasttx.sketch.SigmaDeltaFeatures(**(parameters | change)).fit(x))
             for use in (other.decode, lambda c, k=other: k.inner(x[:3], c)):
-                with pytest.raises(ValueError, match="codes were made by SigmaDelta of another"):
+                with pytest.raises(
+                    ValueError, match="codes were made by another SigmaDelta, which differs"
+                ):
                     use(codes)
-            with pytest.raises(ValueError, match="codes were made by SigmaDelta of another"):
+            with pytest.raises(
+                ValueError, match="codes were made by another SigmaDelta, which differs"
+            ):
                 other.search(x[:3], codes, 1, metric="l2")
 
     def test_bad_input(self, features):

@@ -560,9 +560,9 @@ def test_other_formats_refuse_codes_of_the_same_shape():
             equal.decode(BlockCodes.from_bytes(codes.to_bytes())), codes.decode()
         )
     for other, what in (
-        (MXFP4(hadamard=32, signs=True, rng=2), "MXFP4 of another rng"),
-        (MXFP4(hadamard=32), "MXFP4 of another signs, rng"),
-        (MXFP4(hadamard=16, signs=True, rng=1), "MXFP4 of another hadamard"),
+        (MXFP4(hadamard=32, signs=True, rng=2), "another MXFP4, which differs in rng"),
+        (MXFP4(hadamard=32), "another MXFP4, which differs in signs, rng"),
+        (MXFP4(hadamard=16, signs=True, rng=1), "another MXFP4, which differs in hadamard"),
         (MXFP8(), "MXFP4; this MXFP8"),
     ):
         with pytest.raises(ValueError, match=f"codes were made by {what}"):

@@ -75,18 +75,17 @@ class Codec(Described):
         last = self.__dict__.get("_equal")
         if made is self or (last is not None and last() is made):
             return
-        name, other = type(self).__name__, type(made).__name__
-        found = f"codes were made by {other}"
+        maker = type(made).__name__
         if type(made) is type(self):
             own, its = self._identity(), made._identity()
             different = [key for key in own if not _same(own[key], its[key])]
             if not different:
                 self.__dict__["_equal"] = weakref.ref(made)
                 return
-            found += f" of another {', '.join(different)}"
+            maker = f"another {maker}, which differs in {', '.join(different)}"
         raise ValueError(
-            f"{found}; this {name} reads its own codes and those of an equal one. codes.decode() "
-            "reads them with the codec that made them, which is codes.codec"
+            f"codes were made by {maker}; this {type(self).__name__} reads its own codes and those "
+            "of an equal one. codes.decode() reads them with the codec that made them, codes.codec"
         )
 
 
