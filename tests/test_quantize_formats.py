@@ -561,12 +561,24 @@ def test_other_formats_refuse_codes_of_the_same_shape():
         )
     for other, what in (
         (MXFP4(hadamard=32, signs=True, rng=2), "another MXFP4, which differs in rng"),
-        (MXFP4(hadamard=32), "another MXFP4, which differs in signs, rng"),
+        (MXFP4(hadamard=32), "another MXFP4, which differs in signs;"),
         (MXFP4(hadamard=16, signs=True, rng=1), "another MXFP4, which differs in hadamard"),
         (MXFP8(), "MXFP4; this MXFP8"),
     ):
         with pytest.raises(ValueError, match=f"codes were made by {what}"):
             other.decode(codes)
+    with pytest.raises(ValueError, match="which differs in signs, rng"):
+        fmt.decode(quantize(x, MXFP4(hadamard=32)))
+
+
+def test_how_codes_were_found_does_not_matter_to_who_reads_them():
+    x = normal(4, 64)
+    for fmt, other in (
+        (NVFP4(rounding="stochastic", rng=1, four_over_six=True), NVFP4()),
+        (MXFP4(scale_mode="rceil"), MXFP4(rounding="stochastic", rng=2)),
+    ):
+        codes = quantize(x, fmt)
+        np.testing.assert_array_equal(other.decode(codes), codes.decode())
 
 
 # Products

@@ -78,7 +78,7 @@ class Codec(Described):
         maker = type(made).__name__
         if type(made) is type(self):
             own, its = self._identity(), made._identity()
-            different = [key for key in own if not _same(own[key], its[key])]
+            different = [key for key in own if not _same(own[key], its.get(key))]
             if not different:
                 self.__dict__["_equal"] = weakref.ref(made)
                 return

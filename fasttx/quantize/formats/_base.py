@@ -127,6 +127,11 @@ class BlockFormat(Codec):
     def _state(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
+    def _identity(self) -> dict[str, Any]:
+        # Without how codes are found, which no reader of them needs to know.
+        finding = {"rounding", "scale_mode", "four_over_six", *(() if self.signs else ("rng",))}
+        return {name: value for name, value in self._state().items() if name not in finding}
+
     # What formats differ in
 
     @property
