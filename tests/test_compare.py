@@ -41,7 +41,7 @@ def test_report(two_jobs, tmp_path, capsys):
     assert compare("--output", folder, "--threads", 2) == 0
     last = capsys.readouterr().out.strip().splitlines()[-1]
     assert "of 2 comparisons" in last
-    assert "a_package_that_nobody_has is not installed" in last
+    assert "not installed: a_package_that_nobody_has" in last
     found = json.loads((folder / "compare.json").read_text())
     assert [case["job"] for case in found["cases"]] == ["add <8>", "add 16"]
     assert found["threads"] == 2
@@ -62,9 +62,13 @@ def test_pictures(two_jobs, tmp_path):
 
 
 def test_a_wrong_result_fails(two_jobs, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(methods, "cases", lambda quick: [job("wrong", "x.sum() + 1", "a == b")])
+    wrong = [job("wrong", "x.sum() + 1", "a == b"), job("broken", "1 / 0", "")]
+    monkeypatch.setattr(methods, "cases", lambda quick: wrong)
     assert compare("--output", tmp_path) == 1
-    assert "the results differ: not a == b" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "the results differ: not a == b" in out
+    assert "ZeroDivisionError: division by zero" in out
+    assert "of 2 comparisons" in out  # the others were measured
 
 
 def test_a_peer_that_wins_is_named(two_jobs, tmp_path):

@@ -40,7 +40,7 @@ def main(folder: Path, rounds: int, quick: bool, threads: int) -> int:
     Returns
     -------
     int
-        The exit status: 1 if a check of a result failed.
+        The exit status: 1 if a check of a result failed or something was raised.
     """
     clock = time.perf_counter()
     todo = [*transforms.cases(quick), *methods.cases(quick)]
@@ -62,16 +62,14 @@ def main(folder: Path, rounds: int, quick: bool, threads: int) -> int:
                 continue
             _info.progress(f"[{number}/{len(todo)}] {case.job}: {case.peer}")
             try:
-                found["cases"].append(measure(case, rounds, threads))
-            except (ImportError, MemoryError, Mismatch) as error:
-                reason = {
-                    ImportError: f"{case.package} is not installed",
-                    MemoryError: "not enough memory",
-                }
-                why = next((r for kind, r in reason.items() if isinstance(error, kind)), str(error))
-                row = {"family": case.family, "job": case.job, "peer": case.peer, "why": why}
-                found["left out"].append(row | {"failed": isinstance(error, Mismatch)})
-                _info.progress(f"    left out: {why}")
+                found["cases"].append(measure(case, rounds))
+            except ImportError as error:
+                missing = (error.name or case.package).partition(".")[0]
+                left_out(found, case, f"{missing} is not installed")
+            except MemoryError:
+                left_out(found, case, "not enough memory")
+            except Exception as error:  # whatever a peer raises, the others are measured
+                left_out(found, case, f"{type(error).__name__}: {error}", failed=True)
     found["minutes"] = round((time.perf_counter() - clock) / 60, 1)
     folder.mkdir(exist_ok=True)
     text = json.dumps(found, indent=1, ensure_ascii=False)
@@ -83,11 +81,18 @@ def main(folder: Path, rounds: int, quick: bool, threads: int) -> int:
     return int(any(row["failed"] for row in found["left out"]))
 
 
+def left_out(found: dict[str, Any], case: Comparison, why: str, failed: bool = False) -> None:
+    """Note a case that was not measured."""
+    row = {"family": case.family, "job": case.job, "peer": case.peer, "why": why}
+    found["left out"].append(row | {"failed": failed})
+    _info.progress(f"    left out: {why}")
+
+
 class Mismatch(Exception):
     """A result that is not what it should be."""
 
 
-def measure(case: Comparison, rounds: int, threads: int) -> dict[str, Any]:
+def measure(case: Comparison, rounds: int) -> dict[str, Any]:
     """Check both results of a case, then time its two statements in alternation.
 
     Raises

@@ -32,18 +32,17 @@ def points(quick: bool) -> Iterator[Comparison | Floor]:
         qmcpy = setup + "import qmcpy\npeer = qmcpy.DigitalNetB2(8, seed=7)\n"
         theirs = f"peer({size})"
         yield Comparison(family, job, ours, theirs, "qmcpy", "QMCPy", qmcpy, check, curve=curve)
-    setup = START + (
-        "from fasttx.qmc import Halton, Lattice\nfrom scipy.stats import qmc\nimport qmcpy\n"
-        "lattice, halton = Lattice(8, rng=7), Halton(8, rng=7)\n"
-        "peer, other = qmcpy.Lattice(8, seed=7), qmc.Halton(8, rng=7)\n"
-    )
     size, check = "2**16", "a.shape == b.shape"
-    ours, theirs = f"lattice.reset().random({size})", f"peer({size})"
-    job = "points of a shifted lattice, 2^16 x 8"
-    yield Comparison(family, job, ours, theirs, "qmcpy", "QMCPy", setup, check)
-    ours, theirs = f"halton.reset().random({size})", f"other.reset().random({size})"
-    job = "scrambled Halton points, 2^16 x 8"
-    yield Comparison(family, job, ours, theirs, "scipy", "scipy.stats.qmc", setup, check)
+    for kind, name, peer, made in (
+        ("shifted lattice", "Lattice", "QMCPy", "import qmcpy\npeer = qmcpy.Lattice(8, seed=7)"),
+        ("scrambled Halton", "Halton", "scipy.stats.qmc",
+         "from scipy.stats import qmc\npeer = qmc.Halton(8, rng=7)"),
+    ):  # fmt: skip
+        setup = START + f"from fasttx.qmc import {name}\nengine = {name}(8, rng=7)\n{made}\n"
+        package = "qmcpy" if peer == "QMCPy" else "scipy"
+        theirs = f"peer({size})" if package == "qmcpy" else f"peer.reset().random({size})"
+        ours, job = f"engine.reset().random({size})", f"{kind} points, 2^16 x 8"
+        yield Comparison(family, job, ours, theirs, package, peer, setup, check)
     yield Comparison(
         family,
         "column of a net's kernel of order 4, 2^16 x 8",

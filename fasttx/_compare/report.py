@@ -80,8 +80,17 @@ def summary(report: dict[str, Any]) -> str:
     if lost:
         rows = (f"{c['job']}: {c['peer']}, {times(1 / c['ratio'])}" for c in lost)
         text += f"; a peer was faster in {len(lost)}: {'; '.join(rows)}"
-    missing = sorted({row["why"] for row in report["left out"]})
-    return text + (f". Left out: {', '.join(missing)}." if missing else ".")
+    return text + "." + missing(report)
+
+
+def missing(report: dict[str, Any]) -> str:
+    """A sentence on what was left out, for a line that goes on; nothing if all was measured."""
+    reasons = sorted({row["why"] for row in report["left out"]})
+    absent = [why.split()[0] for why in reasons if why.endswith("is not installed")]
+    others = [why for why in reasons if not why.endswith("is not installed")]
+    if absent:
+        others.append(f"not installed: {', '.join(absent)}")
+    return f" Left out: {'; '.join(others)}." if others else ""
 
 
 def where(report: dict[str, Any]) -> str:
