@@ -75,7 +75,8 @@ PROCESS = """
 from fasttx.gp import FastGPRegressor
 from fasttx.kernels import DSIKernel
 gp = FastGPRegressor(DSIKernel(4), optimizer=None, noise=1e-6, rng=7)
-X, new = gp.points({n}), rng.random((100, 4))
+n = {n}
+X, new = gp.points(n), rng.random((100, 4))
 def f(x):
     return np.sin(3 * x[:, 0]) * x[:, 1] + x[:, 2] * x[:, 3]
 y = f(X)
@@ -86,7 +87,7 @@ torch.set_default_dtype(torch.float64)
 def theirs():
     gp = fastgps.FastGPDigitalNetB2(qmcpy.KernelDigShiftInvar(4, torchify=True),
                                     qmcpy.DigitalNetB2(dimension=4, seed=7))
-    gp.add_y_next(torch.from_numpy(f(gp.get_x_next({n}).numpy())))
+    gp.add_y_next(torch.from_numpy(f(gp.get_x_next(n).numpy())))
     return gp.post_mean(torch.from_numpy(new)).numpy()
 """
 SKLEARN = """
@@ -107,7 +108,7 @@ def theirs():
     model = Model(gpytorch.likelihoods.GaussianLikelihood()).double()
     model.kernel.lengthscale = 0.5
     model.likelihood.noise = 1e-4
-    with torch.no_grad():
+    with torch.no_grad(), gpytorch.settings.max_cholesky_size(n):
         return model.eval()(tensors[2]).mean.numpy()
 """
 
@@ -119,12 +120,13 @@ def processes(quick: bool) -> Iterator[Comparison | Floor]:
         n = 2**k
         setup, curve, ours = START + PROCESS.format(n=n), (chart, n), "gp.fit(X, y).predict(new)"
         job, check = f"fit to 2^{k} points, predict at 100", "abs(a - f(new)).max() < 1"
-        more = [("fastgps", "fastgps", FASTGPS.format(n=n), "theirs()", "the same kernel")]
+        more = [("fastgps", "fastgps", FASTGPS, "theirs()", "the same kernel")]
         if k <= 12:
             other = "a Gaussian kernel, dense: a smoother model, for any points"
             more.append(("scikit-learn", "scikit-learn", SKLEARN,
                          "peer.fit(X, y).predict(new)", other))  # fmt: skip
-            more.append(("gpytorch", "GPyTorch", GPYTORCH, "theirs()", other))
+            dense = f"{other}; above 800 points it would take conjugate gradients, slower here"
+            more.append(("gpytorch", "GPyTorch", GPYTORCH, "theirs()", dense))
         for package, peer, text, theirs, note in more:
             yield Comparison(
                 family, job, ours, theirs, package, peer, setup + text, check, note, curve
