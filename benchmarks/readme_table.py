@@ -342,7 +342,7 @@ def peers(report):
         "",
         *compared(shown),
         "",
-        f"A peer is faster in {len(lost)}, most of them small:",
+        f"A peer is faster in {len(lost)}:",
         "",
         *compared(lost),
     ]

@@ -119,7 +119,7 @@ def processes(quick: bool) -> Iterator[Comparison | Floor]:
     for k in range(6, 15, 4 if quick else 2):
         n = 2**k
         setup, curve, ours = START + PROCESS.format(n=n), (chart, n), "gp.fit(X, y).predict(new)"
-        job, check = f"fit to 2^{k} points, predict at 100", "abs(a - f(new)).max() < 1"
+        job, check = f"GP: fit to 2^{k} points, predict at 100", "abs(a - f(new)).max() < 1"
         more = [("fastgps", "fastgps", FASTGPS, "theirs()", "the same kernel")]
         if k <= 12:
             other = "a Gaussian kernel, dense: a smoother model, for any points"
@@ -144,7 +144,7 @@ def sketches(quick: bool) -> Iterator[Comparison | Floor]:
         gauss = setup + f"G = rng.standard_normal((4096, {size}), dtype='float32')\n"
         curve, check = (chart, size), "abs(np.linalg.norm(a) / np.linalg.norm(x) - 1) < 0.1"
         yield Floor(curve, NEGATIVE, setup)
-        job = f"4096 x 4096 float32 to {size} columns"
+        job = f"sketch of 4096 x 4096 float32 to {size} columns"
         ours, theirs = f"sketch(x, {size}, 1, rng=0)", "x @ G"
         yield Comparison(
             family, job, ours, theirs, "numpy", "the BLAS", gauss, check,

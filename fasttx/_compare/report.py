@@ -95,12 +95,13 @@ def missing(report: dict[str, Any]) -> str:
 
 def where(report: dict[str, Any]) -> str:
     """Date, machine, threads and versions, in a sentence."""
-    machine = report["machine"]
+    machine, threads = report["machine"], report["threads"]
+    share = "one thread" if threads == 1 else f"{threads} threads"
     return (
         f"Measured on {report['date'][:10]} with fasttx {machine['fasttx']}, Python "
         f"{machine['python'].split()[0]}, NumPy {machine['numpy']}, SciPy {machine['scipy']} and "
         f"Numba {machine['numba']} on {machine['processor']} (code for {machine['code for']}, "
-        f"{machine['vectors'].split(':')[0]}), {report['threads']} thread(s) for everybody; "
+        f"{machine['vectors'].split(':')[0]}), {share} for everybody; "
         f"medians of up to {report['rounds']} alternations."
     )
 

@@ -25,7 +25,7 @@ def transforms(quick: bool) -> Iterator[Comparison | Floor]:
     family, chart = "Walsh-Hadamard transform", "Walsh-Hadamard transform of 2^k float64"
     for k in range(4, 25, 4 if quick else 2):
         setup = START + f"x = rng.standard_normal(2**{k})\n"
-        curve, job, ours = (chart, 2**k), f"2^{k} float64", "fasttx.fwht(x)"
+        curve, job, ours = (chart, 2**k), f"fwht of 2^{k} float64", "fasttx.fwht(x)"
         yield Floor(curve, NEGATIVE, setup)
         theirs = "scipy.fft.rfft(x)"
         yield Comparison(
@@ -49,7 +49,7 @@ def transforms(quick: bool) -> Iterator[Comparison | Floor]:
     rows = START + "x = rng.standard_normal((4096, 1024), dtype='float32')\n"
     yield Comparison(
         family,
-        "4096 rows of 2^10 float32",
+        "fwht of 4096 rows of 2^10 float32",
         "fasttx.fwht(x)",
         "torch_fwht(t)",
         "torch",
