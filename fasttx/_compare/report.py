@@ -190,8 +190,8 @@ def curves(report: dict[str, Any]) -> Any:
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: auto; max-width: 62rem; padding: 1rem; }
-img { max-width: 100%; }
 .wide { overflow-x: auto; }
+img { width: 100%; min-width: 44rem; }
 table { border-collapse: collapse; font-size: 0.85rem; width: 100%; }
 th, td { border-bottom: 1px solid #ddd; padding: 0.3rem 0.5rem; text-align: left;
          vertical-align: top; }
@@ -219,8 +219,8 @@ def page(report: dict[str, Any], pictures: dict[str, bytes]) -> str:
             f"<td>{html.escape(verdict(case))}</td></tr>"
         )
     images = "\n".join(
-        f'<p><img alt="{html.escape(alt)}" '
-        f'src="data:image/png;base64,{base64.b64encode(data).decode()}"></p>'
+        f'<div class="wide"><img alt="{html.escape(alt)}" '
+        f'src="data:image/png;base64,{base64.b64encode(data).decode()}"></div>'
         for alt, data in pictures.items()
     )
     if not pictures:
