@@ -63,6 +63,8 @@ def main(argv: Sequence[str]) -> int:
         folder = args.output or Path("fasttx-compare")
         if not folder.resolve().parent.is_dir():
             parser.error(f"--output: there is no folder {folder.parent}")
+        if folder.exists() and not folder.is_dir():
+            parser.error(f"--output: {folder} is not a folder")
         from . import _compare
 
         return _compare.main(folder, args.rounds or 5, args.quick, args.threads or 1)

@@ -1,12 +1,14 @@
 """The command ``bench --compare`` and its report."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from fasttx import __main__
 from fasttx._compare import cases, methods, report, transforms
 
+ROOT = Path(__file__).resolve().parent.parent
 SETUP = "import numpy as np\nx = np.ones({})\nimport {}"
 PASS = cases.Floor(("sums", 8), cases.NEGATIVE, SETUP.format(8, "numpy"))
 
@@ -71,6 +73,14 @@ def test_a_wrong_result_fails(two_jobs, monkeypatch, tmp_path, capsys):
     assert "of 2 comparisons" in out  # the others were measured
 
 
+def test_what_was_measured_before_an_interruption_is_kept(two_jobs, monkeypatch, tmp_path, capsys):
+    stop = job("stop", "(_ for _ in ()).throw(KeyboardInterrupt)", "")
+    monkeypatch.setattr(methods, "cases", lambda quick: [stop, job("later", "x.sum()", "")])
+    assert compare("--output", tmp_path) == 0
+    assert "of 2 comparisons" in capsys.readouterr().out
+    assert len(json.loads((tmp_path / "compare.json").read_text())["cases"]) == 2
+
+
 def test_a_peer_that_wins_is_named(two_jobs, tmp_path):
     compare("--output", tmp_path)
     found = json.loads((tmp_path / "compare.json").read_text())
@@ -94,10 +104,12 @@ def test_nothing_installed():
         (["--compare", "--size", "4"], "--compare goes with"),
         (["--compare", "--threads", "0"], "at least 1"),
         (["--compare", "--output", "no/such/folder"], "there is no folder"),
+        (["--compare", "--output", "pyproject.toml"], "is not a folder"),
         (["--threads", "2"], "go with --compare"),
     ],
 )
-def test_bad_options(options, words, capsys):
+def test_bad_options(options, words, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
     with pytest.raises(SystemExit) as stop:
         __main__.main(["bench", *options])
     assert stop.value.code == 2
@@ -123,9 +135,7 @@ def test_results_agree(case):
 
 
 def test_every_package_is_in_the_extra():
-    from pathlib import Path
-
-    text = (Path(__file__).parent.parent / "pyproject.toml").read_text()
+    text = (ROOT / "pyproject.toml").read_text()
     extra = text.partition("\nbench = [")[2].partition("\n]")[0]
     for package in {case.package for case in ALL} - {"numpy", "scipy"}:
         assert f'"{package}>=' in extra, package

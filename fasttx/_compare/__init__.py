@@ -42,6 +42,7 @@ def main(folder: Path, rounds: int, quick: bool, threads: int) -> int:
     int
         The exit status: 1 if a check of a result failed or something was raised.
     """
+    folder.mkdir(exist_ok=True)  # now, while nothing can be lost
     clock = time.perf_counter()
     todo = [*transforms.cases(quick), *methods.cases(quick)]
     found: dict[str, Any] = {
@@ -53,25 +54,15 @@ def main(folder: Path, rounds: int, quick: bool, threads: int) -> int:
         "floors": [],
         "left out": [],
     }
-    with limited(threads), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the peers' own
-        for number, case in enumerate(todo, 1):
-            if isinstance(case, Floor):
-                if case.curve not in [tuple(f["curve"]) for f in found["floors"]]:
-                    found["floors"].append({"curve": case.curve, "seconds": floor(case, rounds)})
-                continue
-            _info.progress(f"[{number}/{len(todo)}] {case.job}: {case.peer}")
-            try:
-                found["cases"].append(measure(case, rounds))
-            except ImportError as error:
-                missing = (error.name or case.package).partition(".")[0]
-                left_out(found, case, f"{missing} is not installed")
-            except MemoryError:
-                left_out(found, case, "not enough memory")
-            except Exception as error:  # whatever a peer raises, the others are measured
-                left_out(found, case, f"{type(error).__name__}: {error}", failed=True)
+    try:
+        with limited(threads), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the peers' own
+            for number, case in enumerate(todo, 1):
+                _info.progress(f"[{number}/{len(todo)}] {case.title}")
+                add(found, case, rounds)
+    except KeyboardInterrupt:
+        _info.progress("stopped; the report has what was measured")
     found["minutes"] = round((time.perf_counter() - clock) / 60, 1)
-    folder.mkdir(exist_ok=True)
     text = json.dumps(found, indent=1, ensure_ascii=False)
     (folder / "compare.json").write_text(text + "\n", encoding="utf-8")
     written = report.write(json.loads(text), folder)
@@ -79,6 +70,23 @@ def main(folder: Path, rounds: int, quick: bool, threads: int) -> int:
     print(f"\nWritten to {folder}: {', '.join(['compare.json', *written])}")
     print(report.summary(found))
     return int(any(row["failed"] for row in found["left out"]))
+
+
+def add(found: dict[str, Any], case: Comparison | Floor, rounds: int) -> None:
+    """Measure a case, and put it into the report."""
+    if isinstance(case, Floor):
+        if case.curve not in [row["curve"] for row in found["floors"]]:
+            found["floors"].append({"curve": case.curve, "seconds": floor(case, rounds)})
+        return
+    try:
+        found["cases"].append(measure(case, rounds))
+    except ImportError as error:
+        missing = (error.name or case.package).partition(".")[0]
+        left_out(found, case, f"{missing} is not installed")
+    except MemoryError:
+        left_out(found, case, "not enough memory")
+    except Exception as error:  # whatever a peer raises, the others are measured
+        left_out(found, case, f"{type(error).__name__}: {error}", failed=True)
 
 
 def left_out(found: dict[str, Any], case: Comparison, why: str, failed: bool = False) -> None:
@@ -156,7 +164,7 @@ def limited(threads: int) -> Iterator[None]:
                 limit = "omp_set_num_threads" if name == "faiss" else "set_num_threads"
                 getattr(module, limit)(threads)
         try:
-            from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+            from threadpoolctl import threadpool_limits
         except ImportError:
             _info.progress("threadpoolctl is not installed: the BLAS takes the threads it likes")
         else:

@@ -47,6 +47,11 @@ class Comparison:
     note: str = ""
     curve: tuple[str, int] | None = None
 
+    @property
+    def title(self) -> str:
+        """The job and the peer."""
+        return f"{self.job}: {self.peer}"
+
 
 @dataclass(frozen=True)
 class Floor:
@@ -55,6 +60,11 @@ class Floor:
     curve: tuple[str, int]
     statement: str
     setup: str
+
+    @property
+    def title(self) -> str:
+        """The chart and the size."""
+        return f"{self.curve[0]}, {self.curve[1]}: a pass over the memory"
 
 
 START = "import numpy as np, scipy, fasttx\nrng = np.random.default_rng(0)\n"
