@@ -18,7 +18,22 @@ from numba import cuda as cuda  # noqa: E402  for the kernels' modules too
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 
-if not SIMULATED:
+if SIMULATED:
+    from numba.cuda.simulator import kernel as simulator
+
+    class _InKernels:
+        """The module `cuda` as a running kernel has it, else as it is.
+
+        The simulator puts the one in the other's place in a function's module when a thread calls
+        the function, and takes it away when that thread returns, though others are still there.
+        """
+
+        def __getattr__(self, name):
+            context = simulator._kernel_context
+            return getattr(context if hasattr(context, name) else _cuda, name)
+
+    _cuda, cuda = cuda, _InKernels()
+else:
     from llvmlite import ir
 
 # What a kernel reads, computes with and writes; `parts` are the numbers of one element.
