@@ -65,7 +65,7 @@ def main(folder: Path, rounds: int, quick: bool, threads: int) -> int:
     found["minutes"] = round((time.perf_counter() - clock) / 60, 1)
     text = json.dumps(found, indent=1, ensure_ascii=False)
     (folder / "compare.json").write_text(text + "\n", encoding="utf-8")
-    written = report.write(json.loads(text), folder)
+    written = report.write(found, folder)
     print(report.table(found["cases"]))
     print(f"\nWritten to {folder}: {', '.join(['compare.json', *written])}")
     print(report.summary(found))
@@ -75,8 +75,7 @@ def main(folder: Path, rounds: int, quick: bool, threads: int) -> int:
 def add(found: dict[str, Any], case: Comparison | Floor, rounds: int) -> None:
     """Measure a case, and put it into the report."""
     if isinstance(case, Floor):
-        if case.curve not in [row["curve"] for row in found["floors"]]:
-            found["floors"].append({"curve": case.curve, "seconds": floor(case, rounds)})
+        found["floors"].append({"curve": case.curve, "seconds": floor(case, rounds)})
         return
     try:
         found["cases"].append(measure(case, rounds))

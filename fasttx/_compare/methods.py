@@ -119,7 +119,10 @@ def processes(quick: bool) -> Iterator[Comparison | Floor]:
     for k in range(6, 15, 4 if quick else 2):
         n = 2**k
         setup, curve, ours = START + PROCESS.format(n=n), (chart, n), "gp.fit(X, y).predict(new)"
-        job, check = f"GP: fit to 2^{k} points, predict at 100", "abs(a - f(new)).max() < 1"
+        job, check = (
+            f"GP: fit to 2^{k} points, predict at 100",
+            "max(np.abs(m - f(new)).max() for m in (a, b)) < 0.5",
+        )
         more = [("fastgps", "fastgps", FASTGPS, "theirs()", "the same kernel")]
         if k <= 12:
             other = "a Gaussian kernel, dense: a smoother model, for any points"
@@ -142,7 +145,10 @@ def sketches(quick: bool) -> Iterator[Comparison | Floor]:
     for k in range(3, 12, 4 if quick else 2):
         size = 2**k
         gauss = setup + f"G = rng.standard_normal((4096, {size}), dtype='float32')\n"
-        curve, check = (chart, size), "abs(np.linalg.norm(a) / np.linalg.norm(x) - 1) < 0.1"
+        curve, check = (
+            (chart, size),
+            "abs(np.linalg.norm(a) / np.linalg.norm(x) - 1) < 0.1 and a.shape == b.shape",
+        )
         yield Floor(curve, NEGATIVE, setup)
         job = f"sketch of 4096 x 4096 float32 to {size} columns"
         ours, theirs = f"sketch(x, {size}, 1, rng=0)", "x @ G"
@@ -166,7 +172,10 @@ def sketches(quick: bool) -> Iterator[Comparison | Floor]:
         "peer = RBFSampler(gamma=1e-3, n_components=4096, random_state=0).fit(X)\n"
     )
     ours, theirs = "features.transform(X)", "peer.transform(X)"
-    job, check = "4096 random features of 5000 x 1024", "a.shape == b.shape"
+    job, check = (
+        "4096 random features of 5000 x 1024",
+        "np.abs(a[:9] @ a.T - b[:9] @ b.T).max() < 0.2",
+    )
     yield Comparison(family, job, ours, theirs, "scikit-learn", "RBFSampler", features, check)
     for rows, columns in ((2000, 100), (200_000, 100)):
         lstsq = START + (
@@ -199,9 +208,11 @@ QUANTIZER = """
 import faiss
 from fasttx.quantize import TurboQuant
 rows = rng.standard_normal((100_000, 128), dtype='float32')
+rows /= np.linalg.norm(rows, axis=1, keepdims=True)  # as the code book of 4bit_tqmse wants
 q = rng.standard_normal((20, 128), dtype='float32')
 codec = TurboQuant(128, 4, rng=0)
 codes = codec.encode(rows)
+best = (q @ rows.T).argmax(axis=1)
 """
 INDEX = (
     "kind, inner = faiss.ScalarQuantizer.{}, faiss.METRIC_INNER_PRODUCT\n"
@@ -230,10 +241,11 @@ def quantizers(quick: bool) -> Iterator[Comparison | Floor]:
     for mode, note in (("QT_4bit_tqmse", "the same code book"), ("QT_4bit", "trained ranges")):
         ours, theirs, kind = "codec.encode(rows)", "index.sa_encode(rows)", codes.format(mode)
         peer = f"faiss {mode.removeprefix('QT_')}"
-        check = "len(a.to_bytes()) < 8e6"
+        check = "max(np.linalg.norm(r - rows) for r in (a.decode(), index.sa_decode(b))) < "
+        check += "0.2 * np.linalg.norm(rows)"
         yield Comparison(family, job, ours, theirs, "faiss-cpu", peer, kind, check, note)
     job, ours = "10 best of 10^5 x 128 for 20 queries", "codec.search(q, codes, 10)"
-    check = "a[1].shape == b[1].shape"
+    check = "min((rows == best[:, None]).any(axis=1).mean() for rows in (a[1], b[1])) > 0.8"
     for peer, text, note in (
         ("faiss 4bit_tqmse", INDEX.format("QT_4bit_tqmse"), "the same code book"),
         ("faiss 4bit", INDEX.format("QT_4bit"), "trained ranges"),
@@ -251,7 +263,7 @@ def quantizers(quick: bool) -> Iterator[Comparison | Floor]:
             "torch",
             "torch, float32",
             START + ATTENTION.format(tokens=tokens),
-            "np.abs(a - b.numpy()[0, :, 0]).max() < 1",
+            "np.linalg.norm(a - b.numpy()[0, :, 0]) < 0.5 * np.linalg.norm(a)",
             "torch's keys and values are exact and ten times as large",
         )
 
